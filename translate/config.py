@@ -1,0 +1,159 @@
+"""Settings: immutable, checked, said once.
+
+A field's default, range and help text stand on the field alone; the command line, the checkpoint's JSON and the
+documentation derive from it. This file imports neither torch nor numpy, so that `--help` is instant.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from translate.errors import ConfigError
+
+Direction = Literal["AtoB", "BtoA"]
+Norm = Literal["batch", "instance", "none"]
+
+
+class Config(BaseModel):
+    """A frozen group of settings. Build it with `checked`, which raises ConfigError with the near miss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Self:
+        """Validate `values`; raises ConfigError naming each setting, its value and what would do."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_explain(cls, item) for item in error.errors())) from None
+
+
+class DataSettings(Config):
+    """How files become batches; every mode shares these."""
+
+    size: int = Field(256, ge=4, le=8192, description="Side in pixels of the square crops that training sees.")
+    direction: Direction = Field("AtoB", description="Which way to translate: domain A to B, or B to A.")
+    batch_size: int = Field(1, ge=1, description="Images a step, over all processes together.")
+    workers: int | None = Field(
+        None, ge=0, description="Data-loading processes; default: one fewer than cores, at most 4."
+    )
+    skip_bad: bool = Field(False, description="Leave unreadable files out, naming them, instead of stopping.")
+    preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_shortest", "none"] = Field(
+        "resize_and_crop",
+        description="resize_and_crop: to load_size squared, then a random crop; crop: a random crop as it is; "
+        "scale_width, scale_shortest: that side to load_size, then a random crop; none: whole images.",
+    )
+    load_size: int | None = Field(
+        None, ge=4, description="Pixels to resize to before the crop; default: size * 286/256."
+    )
+    flip: bool = Field(True, description="Mirror left-right at random.")
+    vertical_flip: bool = Field(False, description="Mirror top-bottom at random.")
+    turn: bool = Field(False, description="Turn by 0, 90, 180 or 270 degrees at random.")
+    jitter: float = Field(0.0, ge=0, le=1, description="Strength of random brightness, contrast, saturation and hue.")
+    jitter_on: Literal["a", "b", "both"] = Field("both", description="Which domain the colour jitter changes.")
+    cache: int = Field(
+        2048, ge=0, description="MiB of memory for decoded images; larger data sets are decoded as needed."
+    )
+
+    @model_validator(mode="after")
+    def _load_size_holds_the_crop(self) -> Self:
+        if self.load_size is not None and self.load_size < self.size and self.preprocess not in ("crop", "none"):
+            raise ValueError(f"load_size is {self.load_size}, smaller than size {self.size}: nothing to crop from")
+        return self
+
+    @property
+    def resized(self) -> int:
+        """Pixels to resize to before the crop (Isola et al. 2017 resize 256-pixel images to 286)."""
+        return self.load_size if self.load_size is not None else round(self.size * 286 / 256)
+
+
+class TrainingSettings(Config):
+    """How long, how fast and on what to train; every mode shares these."""
+
+    epochs: int | None = Field(None, ge=1, description="Passes over the data; default 200 unless --steps is given.")
+    steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of --epochs.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Every random draw follows from it.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    precision: Literal["32", "bf16", "64"] = Field("32", description="32, bf16 (autocast), or 64 for checking.")
+    compile: bool = Field(False, description="Compile the networks with torch.compile.")
+    tf32: bool = Field(True, description="Allow TF32 matrix products on a GPU in precision 32.")
+    channels_last: bool = Field(False, description="Keep images in channels-last memory order.")
+    schedule: Literal["linear", "cosine", "step", "constant"] = Field(
+        "linear",
+        description="Learning rate: linear (constant, then to zero from decay_start on), cosine, step, constant.",
+    )
+    decay_start: float = Field(0.5, ge=0, lt=1, description="Share of the run after which the linear schedule decays.")
+    decay_every: float = Field(
+        0.25, gt=0, le=1, description="Share of the run after which the step schedule decays again."
+    )
+    decay_factor: float = Field(0.1, gt=0, lt=1, description="What the step schedule multiplies the rate by.")
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the generators; 0: none.")
+    clip: float = Field(0.0, ge=0, description="Largest norm of a player's gradient; 0: no clipping.")
+    accumulate: int = Field(1, ge=1, description="Batches whose gradients are averaged into one step.")
+    report_every: int = Field(50, ge=1, description="Steps between two lines of log.jsonl.")
+    sample_every: int = Field(500, ge=0, description="Steps between two sample grids; 0: only at the end.")
+    save_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
+    validate_every: int = Field(1000, ge=0, description="Steps between two validations; 0: only at the end.")
+    validate_images: int = Field(64, ge=1, description="Held-out images that a validation looks at, at most.")
+    threads: int = Field(0, ge=0, description="Threads of the CPU to compute with; 0: as torch chooses.")
+    tensorboard: bool = Field(False, description="Write TensorBoard files too (needs the extra tensorboard).")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("epochs and steps are both given: choose one")
+        return self
+
+
+def sort_settings(values: Mapping[str, Any], groups: Mapping[str, type[Config]]) -> dict[str, dict[str, Any]]:
+    """Put each of `values` into the one of `groups` that has a field of its name.
+
+    Raises ConfigError, with the near miss, for a name that no group has.
+    """
+    sorted_values: dict[str, dict[str, Any]] = {name: {} for name in groups}
+    for key, value in values.items():
+        owner = next((name for name, group in groups.items() if key in group.model_fields), None)
+        if owner is None:
+            known = [field for group in groups.values() for field in group.model_fields]
+            raise ConfigError(
+                f"Unknown setting {key!r}.{near_miss(key, known)} `translate modes MODE` lists the settings."
+            )
+        sorted_values[owner][key] = value
+    return sorted_values
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """Split `name=value`; raises ConfigError if there is no `=`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"--set takes name=value, not {text!r}.")
+    return name.strip().replace("-", "_"), value.strip()
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """Return ' Did you mean X?' for the closest of `known`, or all of them if nothing is close."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Known: {', '.join(known)}." if len(known) <= 12 else ""
+
+
+def existing_folder(path: Path) -> Path:
+    """Return `path` if it is a folder; raises ConfigError otherwise."""
+    if not path.is_dir():
+        raise ConfigError(f"{path} is not a folder." if path.exists() else f"There is no folder {path}.")
+    return path
+
+
+def _explain(cls: type[Config], item: Any) -> str:
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"Unknown setting {name!r}.{near_miss(name, cls.model_fields)}"
+    message = item["msg"].removeprefix("Value error, ")
+    if not name:
+        return f"Settings contradict each other: {message}."
+    return f"Setting {name}={item['input']!r} will not do: {message[0].lower()}{message[1:]}."
