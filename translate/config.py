@@ -38,7 +38,7 @@ class DataSettings(Config):
     direction: Direction = Field("AtoB", description="Which way to translate: domain A to B, or B to A.")
     batch_size: int = Field(1, ge=1, description="Images a step, over all processes together.")
     workers: int | None = Field(
-        None, ge=0, description="Data-loading processes; default: one fewer than cores, at most 4."
+        None, ge=0, description="Data-loading processes; default: one fewer than the cores, at most 4."
     )
     skip_bad: bool = Field(False, description="Leave unreadable files out, naming them, instead of stopping.")
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_shortest", "none"] = Field(
@@ -55,7 +55,7 @@ class DataSettings(Config):
     jitter: float = Field(0.0, ge=0, le=1, description="Strength of random brightness, contrast, saturation and hue.")
     jitter_on: Literal["a", "b", "both"] = Field("both", description="Which domain the colour jitter changes.")
     cache: int = Field(
-        2048, ge=0, description="MiB of memory for decoded images; larger data sets are decoded as needed."
+        2048, ge=0, description="MiB of memory for decoded images; what does not fit is decoded as needed."
     )
 
     @model_validator(mode="after")
@@ -85,10 +85,8 @@ class TrainingSettings(Config):
         "linear",
         description="Learning rate: linear (constant, then to zero from decay_start on), cosine, step, constant.",
     )
-    decay_start: float = Field(0.5, ge=0, lt=1, description="Share of the run after which the linear schedule decays.")
-    decay_every: float = Field(
-        0.25, gt=0, le=1, description="Share of the run after which the step schedule decays again."
-    )
+    decay_start: float = Field(0.5, ge=0, lt=1, description="Share of the run after which linear decays.")
+    decay_every: float = Field(0.25, gt=0, le=1, description="Share of the run after which step decays again.")
     decay_factor: float = Field(0.1, gt=0, lt=1, description="What the step schedule multiplies the rate by.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the generators; 0: none.")
     clip: float = Field(0.0, ge=0, description="Largest norm of a player's gradient; 0: no clipping.")
@@ -99,6 +97,9 @@ class TrainingSettings(Config):
     validate_every: int = Field(1000, ge=0, description="Steps between two validations; 0: only at the end.")
     validate_images: int = Field(64, ge=1, description="Held-out images that a validation looks at, at most.")
     threads: int = Field(0, ge=0, description="Threads of the CPU to compute with; 0: as torch chooses.")
+    deterministic: bool = Field(
+        True, description="Same seed, same machine, same weights, also on a GPU (slower there)."
+    )
     tensorboard: bool = Field(False, description="Write TensorBoard files too (needs the extra tensorboard).")
 
     @model_validator(mode="after")

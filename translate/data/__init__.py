@@ -1,1 +1,39 @@
 """Folders of images as batches: layouts, decoding, augmentation, loading."""
+
+from translate.config import DataSettings
+from translate.data.batch import Batch
+from translate.data.dataset import ImageDataset
+from translate.data.layout import Kind, Layout, Source, Split, detect
+from translate.data.loader import batches_per_epoch, default_workers, held_out, stream
+from translate.data.paired import Paired
+from translate.data.single import Single
+from translate.data.unpaired import Unpaired
+from translate.errors import DataError
+
+KINDS: dict[Kind, type[ImageDataset]] = {"paired": Paired, "unpaired": Unpaired, "single": Single}
+
+__all__ = [
+    "KINDS",
+    "Batch",
+    "ImageDataset",
+    "Kind",
+    "Layout",
+    "Paired",
+    "Single",
+    "Source",
+    "Split",
+    "Unpaired",
+    "batches_per_epoch",
+    "default_workers",
+    "detect",
+    "held_out",
+    "open_split",
+    "stream",
+]
+
+
+def open_split(layout: Layout, split: str, kind: Kind, settings: DataSettings, seed: int) -> ImageDataset:
+    """The images of one split of `layout`, which `detect` made for `kind`. Call `prepare` before the first item."""
+    if split not in layout.splits:
+        raise DataError(f"{layout.root} has no split {split}; it has {', '.join(layout.splits)}.")
+    return KINDS[kind](layout.splits[split], settings, seed)

@@ -1,0 +1,82 @@
+"""The demo: draw two built-in data sets, train on them, translate folders, and put input | output | truth in a picture."""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from translate import images
+from translate.grid import draw_grid
+from translate.images import read, to_tensor
+
+PIX2PIX = ["--size", "64", "--batch-size", "4", "--set", "width=32", "--set", "width_d=32", "--set", "dropout=0"]
+CYCLE = ["--size", "64", "--batch-size", "1", "--set", "width=16", "--set", "blocks=3", "--set", "width_d=16"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that the demo makes")
+    parser.add_argument("--pix2pix-steps", type=int, default=700)
+    parser.add_argument("--cycle-steps", type=int, default=700)
+    arguments = parser.parse_args()
+    out = arguments.out / time.strftime("%Y%m%d-%H%M%S")
+
+    print("1. Two data sets with known truth", flush=True)
+    facades, seasons = out / "datasets" / "drawn-facades", out / "datasets" / "drawn-seasons"
+    run("datasets", "make", "drawn-facades", facades)
+    run("datasets", "make", "drawn-seasons", seasons)
+
+    print("\n2. Pix2Pix on pairs: label maps to facades", flush=True)
+    runs = ["--out", out / "checkpoints"]
+    run("fit", facades, "--mode", "pix2pix", "--steps", arguments.pix2pix_steps, *PIX2PIX, *runs)
+    print("\n3. CycleGAN on two unpaired folders: summer to winter", flush=True)
+    run("fit", seasons, "--mode", "cycle", "--steps", arguments.cycle_steps, *CYCLE, *runs)
+
+    print("\n4. Translating folders", flush=True)
+    labels, truths = split_pairs(facades / "test", out / "facades")
+    run("convert", out / "checkpoints" / "drawn-facades-pix2pix", labels, out / "facades" / "translated")
+    run("convert", out / "checkpoints" / "drawn-seasons-cycle", seasons / "testA", out / "seasons" / "translated")
+
+    picture = out / "demo.png"
+    rows = examples(labels, out / "facades" / "translated", truths)
+    rows += examples(seasons / "testA", out / "seasons" / "translated", seasons / "testB")
+    images.write(picture, draw_grid(rows))
+    print(f"\nInput | output | truth, on pictures that training has not seen:\n{picture.resolve()}")
+
+
+def run(*words: object) -> None:
+    """Run the command `translate`, as a user would."""
+    command = ["translate", *map(str, words)]
+    print("$", *command, flush=True)
+    done = subprocess.run([sys.executable, "-m", *command], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def split_pairs(pairs: Path, out: Path) -> tuple[Path, Path]:
+    """Cut A|B pictures into a folder of inputs and a folder of truths."""
+    for side in ("inputs", "truths"):
+        (out / side).mkdir(parents=True)
+    for path in images.list_images(pairs):
+        pixels = read(path).pixels
+        half = pixels.shape[1] // 2
+        images.write(out / "inputs" / path.name, images.Picture(pixels=pixels[:, :half]))
+        images.write(out / "truths" / path.name, images.Picture(pixels=pixels[:, half:]))
+    return out / "inputs", out / "truths"
+
+
+def examples(inputs: Path, outputs: Path, truths: Path, count: int = 4) -> list[dict[str, object]]:
+    """The first rows of the picture, three columns each."""
+    chosen = images.list_images(inputs)[:count]
+    return [
+        {
+            title: to_tensor(read(folder / path.name).pixels)
+            for title, folder in (("input", inputs), ("output", outputs), ("truth", truths))
+        }
+        for path in chosen
+    ]
+
+
+if __name__ == "__main__":
+    main()

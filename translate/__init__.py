@@ -1,0 +1,34 @@
+"""Image-to-image translation: train on your own pictures, translate whole folders.
+
+    import translate
+
+    run = translate.fit("datasets/horse2zebra", mode="cycle", epochs=200)
+    to_zebra = translate.load(run)
+    to_zebra(PIL.Image.open("horse.jpg")).save("zebra.jpg")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from translate.version import __version__
+
+if TYPE_CHECKING:
+    from translate.fit import fit
+    from translate.translator import Translator, load
+
+__all__ = ["Translator", "__version__", "fit", "load"]
+
+# Imported when first used, so that `translate --help` need not wait for torch.
+_HOMES = {"fit": "translate.fit", "load": "translate.translator", "Translator": "translate.translator"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'translate' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,186 @@
+"""Run folders and the files in them: what a Translator loads, what a resumed run loads.
+
+    model.safetensors    networks that translate, and in the metadata all that it takes to use them alone
+    best.safetensors     the same, at the best validation
+    last.pt              everything a resumed run needs; tensors and plain values only, loads with weights_only=True
+    config.json          every setting, readable without the code
+"""
+
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from translate import files, networks
+from translate.config import Direction
+from translate.errors import CheckpointError, TranslateError
+
+MODEL, BEST, LAST, CONFIG = "model.safetensors", "best.safetensors", "last.pt", "config.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class About:
+    """What a model file says of itself. Values are in [-1, 1]; `channels` are those of domains A and B."""
+
+    mode: str
+    direction: Direction
+    channels: tuple[int, int]
+    size: int
+    statistics: Literal["running", "image"] = "running"
+    step: int = 0
+    data: str = ""
+    licence: str = ""
+    origin: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Generators by direction, in evaluation mode on the CPU, and what the file says of them."""
+
+    networks: dict[Direction, nn.Module]
+    about: About
+
+
+def save_model(path: Path, generators: Mapping[Direction, nn.Module], about: About) -> None:
+    """Write a self-sufficient model file, whole or not at all."""
+    tensors = {
+        f"{direction}.{name}": tensor.detach().cpu().contiguous()
+        for direction, network in generators.items()
+        for name, tensor in network.state_dict().items()
+    }
+    described = {
+        direction: {"network": networks.name_of(network), "arguments": network.arguments}
+        for direction, network in generators.items()
+    }
+    header = {"format": FORMAT, "generators": described, "range": [-1, 1], **asdict(about)}
+    files.write_bytes(path, to_safetensors(tensors, {"translate": json.dumps(header)}))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return the JSON header of the model file `path`; raises CheckpointError if it is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is not a model file, or is damaged: {error}.") from None
+    if "translate" not in metadata:
+        raise CheckpointError(f"{path} is a safetensors file of something else: it does not say what it translates.")
+    try:
+        header = json.loads(metadata["translate"])
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: its header is no JSON ({error}).") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else None
+        raise CheckpointError(f"{path} has format {found}; this version reads {FORMAT}. Update translate.")
+    return header
+
+
+def load_model(path: Path) -> Model:
+    """Load a model file; no setting of the training is needed. Raises CheckpointError."""
+    header = read_header(path)
+    try:
+        about = About(**{name: header[name] for name in About.__dataclass_fields__})
+        described = header["generators"]
+        generators: dict[Direction, nn.Module] = {
+            direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
+        }
+    except (KeyError, TypeError, TranslateError) as error:
+        raise CheckpointError(f"{path} is damaged, or from a newer version: {error}.") from None
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iteration without keys)
+    for direction, network in generators.items():
+        start = f"{direction}."
+        state = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} is damaged: {error}.") from None
+        network.eval()
+    return Model(generators, about)
+
+
+def find_model(path: Path) -> Path:
+    """Return the model file that `path`, a run folder or a file, stands for; raises CheckpointError."""
+    if path.is_dir():
+        if (path / MODEL).is_file():
+            return path / MODEL
+        raise CheckpointError(f"{path} holds no {MODEL}: not a run folder, or a run that has not saved yet.")
+    if not path.exists():
+        raise CheckpointError(f"There is no checkpoint {path}. It is a run folder, such as checkpoints/NAME, or a file.")
+    if path.suffix in (".pth", ".pt"):
+        raise CheckpointError(
+            f"{path} is not a model file. If pytorch-CycleGAN-and-pix2pix saved it: "
+            f"`translate import {path} {path.with_suffix('.safetensors')}`."
+        )
+    return path
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write what a resumed run needs, whole or not at all."""
+    # Through memory: torch's own file writer ends the process when the disk is full.
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    files.write_bytes(path, buffer.getbuffer())
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; raises CheckpointError. Runs no code from the file."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is not a saved run, or is damaged: {_first_line(error)}") from None
+    if not isinstance(state, dict) or "step" not in state:
+        raise CheckpointError(f"{path} is not a saved run.")
+    return state
+
+
+def save_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.json of the run folder."""
+    files.write_bytes(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Read the config.json `path`; raises CheckpointError."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} does not hold settings.")
+    return config
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def to_cpu(value: Any) -> Any:
+    """Copy every tensor inside nested dicts, lists and tuples to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {key: to_cpu(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(to_cpu(item) for item in value)
+    return value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,50 @@
+"""The command line: one file a verb. Nothing here imports torch before a verb runs, so that --help is instant."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from translate.cli import convert, datasets, fit, import_, info, modes
+from translate.errors import TranslateError
+from translate.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Image-to-image translation: train on your own pictures, translate whole folders.",
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("fit")(fit.fit)
+app.command("convert")(convert.convert)
+app.command("info")(info.info)
+app.command("import")(import_.import_)
+app.command("modes")(modes.modes)
+app.add_typer(datasets.app, name="datasets")
+
+
+def main() -> None:
+    """Run the command line; a TranslateError is printed without a traceback and ends with exit code 2."""
+    try:
+        app()
+    except TranslateError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)

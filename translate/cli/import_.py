@@ -1,0 +1,44 @@
+"""translate import: turn a generator that pytorch-CycleGAN-and-pix2pix saved into a model file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A generator's .pth file, such as latest_net_G.pth.")],
+    out: Annotated[Path, typer.Argument(help="The model file to write, OUT.safetensors.")],
+    direction: Annotated[Literal["AtoB", "BtoA"], typer.Option(help="What to call the way it translates.")] = "AtoB",
+    statistics: Annotated[
+        Literal["running", "image"],
+        typer.Option(help="Batch norm by its running statistics, or by each image's own as that project's test does."),
+    ] = "running",
+) -> None:
+    """Read a generator that pytorch-CycleGAN-and-pix2pix saved; its settings are told from its weights."""
+    from translate.checkpoint import About, save_model
+    from translate.errors import CheckpointError, ConfigError
+    from translate.foreign import load_foreign, read_foreign
+    from translate.version import __version__
+
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"A model file ends in .safetensors, not {out.suffix or 'nothing'}: {out}.")
+    foreign = read_foreign(file)
+    if foreign.kind != "generator":
+        raise CheckpointError(f"{file} holds a discriminator ({foreign.name}): only generators translate.")
+    network = load_foreign(file)
+    channels = (foreign.arguments["in_channels"], foreign.arguments["out_channels"])
+    about = About(
+        mode="imported",
+        direction=direction,
+        channels=channels if direction == "AtoB" else channels[::-1],
+        size=256,
+        statistics=statistics,
+        origin=f"{file.name}, saved by pytorch-CycleGAN-and-pix2pix",
+        licence="as the file it was imported from",
+        version=__version__,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_model(out, {direction: network}, about)
+    arguments = " ".join(f"{key}={value}" for key, value in foreign.arguments.items())
+    typer.echo(f"{out}: {foreign.name} {arguments}\nUse it: translate convert {out} INPUT OUTPUT")

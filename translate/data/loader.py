@@ -1,0 +1,202 @@
+"""Endless batches, the same for any number of workers and processes, and able to start anywhere."""
+
+import os
+import signal
+import sys
+import types
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, groupby
+from multiprocessing import get_context
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils import data
+
+from translate.data.batch import Batch
+from translate.data.dataset import ORDER, ImageDataset, Sample, collate
+from translate.errors import ConfigError, DataError, TranslateError
+
+Key = tuple[int, int]
+"""(epoch, position)."""
+
+
+def default_workers() -> int:
+    """One fewer than the cores this process may use, at most 4."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(4, cores - 1)
+
+
+def batches_per_epoch(dataset: ImageDataset, batch_size: int) -> int:
+    """Whole batches in one pass; the images left over join in other epochs, whose order differs."""
+    if batch_size > len(dataset):
+        raise DataError(
+            f"--batch-size {batch_size} is larger than the data set, which has {len(dataset)} images: "
+            f"use --batch-size {len(dataset)} or less, or add images."
+        )
+    return len(dataset) // batch_size
+
+
+def stream(
+    dataset: ImageDataset,
+    *,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    workers: int,
+    rank: int = 0,
+    world: int = 1,
+    pin: bool = False,
+) -> Iterator[Batch]:
+    """Global batches number `start`, start + 1, ... for ever; batch k is a function of (seed, k) alone.
+
+    Of each, process `rank` of `world` gets its contiguous equal share. `workers` processes decode and augment ahead;
+    0 does it in this one. `pin` puts batches where a GPU can copy them from at once. Close the iterator to end the
+    workers. Raises ConfigError, DataError; what fails in a worker is raised here.
+    """
+    if batch_size % world:
+        raise ConfigError(
+            f"--batch-size {batch_size} cannot be shared equally by {world} processes: use a multiple of {world}."
+        )
+    batches_per_epoch(dataset, batch_size)
+    keys = Keys(dataset, batch_size, seed, start, rank, world)
+    return _run(dataset, keys, workers, pin and torch.cuda.is_available())
+
+
+def held_out(dataset: ImageDataset, batch_size: int) -> Iterator[Batch]:
+    """Every image once, in order and without randomness; images of one batch have one shape."""
+    samples = (dataset.plain(index) for index in range(len(dataset)))
+    for _, group in groupby(samples, key=_shapes):
+        while batch := [sample for _, sample in zip(range(batch_size), group, strict=False)]:
+            yield collate(batch)
+
+
+class Keys:
+    """The keys of every batch in turn, for one process."""
+
+    def __init__(self, dataset: ImageDataset, batch_size: int, seed: int, start: int, rank: int, world: int) -> None:
+        self.images = len(dataset)
+        self.batches = batches_per_epoch(dataset, batch_size)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.start = start
+        share = batch_size // world
+        self.share = slice(rank * share, (rank + 1) * share)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        first, within = divmod(self.start, self.batches)
+        for epoch in count(first):
+            order = np.random.default_rng([self.seed, epoch, 0, ORDER]).permutation(self.images)
+            for batch in range(within, self.batches):
+                positions = order[batch * self.batch_size : (batch + 1) * self.batch_size][self.share]
+                yield [(epoch, int(position)) for position in positions]
+            within = 0
+
+
+def _run(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> Iterator[Batch]:
+    if workers == 0:
+        for batch_keys in keys:
+            batch = collate([dataset[key] for key in batch_keys])
+            yield _pinned(batch) if pin else batch
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores is the user's choice
+        with _main_left_alone():
+            iterator = iter(_loader(dataset, keys, workers, pin))
+    try:
+        yield from _received(iterator)
+    finally:
+        # Dropping the iterator would do, but an exception that is still looked at keeps it alive.
+        iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def _loader(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> data.DataLoader:
+    # Processes are forked from a server that has imported this module and done nothing else. Forking this process
+    # would be unsound: the threads of torch, OpenCV, CUDA and the progress display may hold locks at that moment, and
+    # Python 3.12 warns of it. The server imports once for all; the cache is in memory that the workers map.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # albumentations would ask the network when imported
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["translate.data.loader", "albumentations"])
+    return data.DataLoader(
+        _Fetcher(dataset),
+        batch_sampler=keys,
+        num_workers=workers,
+        collate_fn=_as_is,
+        pin_memory=pin,
+        worker_init_fn=_begin_worker,
+        multiprocessing_context=context,
+        generator=torch.Generator(),
+        prefetch_factor=2,
+    )
+
+
+def _received(iterator: Iterator[Any]) -> Iterator[Batch]:
+    while True:
+        try:
+            got = next(iterator)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error) or "Traceback" in str(error):
+                raise
+            raise TranslateError(
+                "A data-loading process ended unexpectedly, perhaps for want of memory: use fewer --workers or a "
+                "smaller cache."
+            ) from None
+        if isinstance(got, _Failure):
+            raise got.kind(got.message)
+        yield Batch(*got)
+
+
+class _Failure:
+    """An error on its way out of a worker; torch would wrap it in a traceback of the worker."""
+
+    def __init__(self, error: TranslateError) -> None:
+        self.kind = type(error)
+        self.message = str(error)
+
+
+class _Fetcher(data.Dataset):
+    """Makes whole batches from lists of keys."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, key: Key) -> Sample:
+        return self.dataset[key]
+
+    def __getitems__(self, keys: list[Key]) -> Any:
+        try:
+            batch = collate([self.dataset[key] for key in keys])
+        except TranslateError as error:
+            return _Failure(error)
+        return batch.a, batch.b, batch.files
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _begin_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _pinned(batch: Batch) -> Batch:
+    return Batch(batch.a.pin_memory(), None if batch.b is None else batch.b.pin_memory(), batch.files)
+
+
+def _shapes(sample: Sample) -> tuple[Any, Any]:
+    return sample.a.shape, None if sample.b is None else sample.b.shape
+
+
+@contextmanager
+def _main_left_alone() -> Iterator[None]:
+    """Keep the workers from importing the user's script, which would run it again if it has no `__main__` guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,103 @@
+"""Progress on the screen: a live bar where there is a terminal, plain lines where there is none."""
+
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from translate.run import Report
+
+
+class Display:
+    """Shows notices, preparation and training. `quiet` shows nothing but what `note` is forced to."""
+
+    def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
+        self.quiet = quiet
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def note(self, text: str) -> None:
+        """Print one sentence for the user."""
+        if not self.quiet:
+            self.console.print(text, markup=False)
+
+    def preparing(self, what: str) -> "Counting":
+        """A bar for work that counts up; use it as a context manager that gives the progress callback."""
+        return Counting(what, self.console, self.quiet)
+
+    def start(self, done: int, total: int) -> None:
+        if self.quiet or not self.console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("[bold]step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[text]}"),
+            console=self.console,
+        )
+        self._task = self._bar.add_task("", total=total, completed=done, text="")
+        self._bar.start()
+
+    def step(self, done: int) -> None:
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=done)
+
+    def report(self, report: Report, total: int) -> None:
+        text = describe(report)
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, text=text)
+        elif not self.quiet:
+            left = (total - report.step) / max(report.steps_per_second, 1e-9)
+            self.console.print(f"step {report.step}/{total}  {text}  left {clock(left)}", markup=False)
+
+    def stop(self) -> None:
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+
+class Counting:
+    """A bar that counts up to a total, for terminals only."""
+
+    def __init__(self, what: str, console: Console, quiet: bool = False) -> None:
+        self._shown = not quiet and console.is_terminal
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+        )
+        self._task = self._bar.add_task(what, total=None)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        if self._shown:
+            self._bar.start()
+        return lambda done, total: self._bar.update(self._task, completed=done, total=total)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+def describe(report: Report) -> str:
+    """Losses, speed and how the step divides, in one line."""
+    losses = " ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
+    speed = f"{report.images_per_second:.3g} images/s"
+    return f"epoch {report.epoch:.1f}  {losses}  {speed} (data {report.data_share:.0%}, compute {1 - report.data_share:.0%})"
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+__all__ = ["Counting", "Display", "clock", "describe"]

@@ -1,0 +1,149 @@
+"""Several processes as one: the only file that knows torch.distributed.
+
+torchrun launches the processes, this file exchanges tensors between them; nothing is wrapped. Every function works
+in one process too, where it does nothing. Calls that exchange must be made by all processes, in the same order.
+"""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from translate.errors import ConfigError
+
+
+def start(device: str) -> tuple[int, int]:
+    """Join the processes that torchrun started; return (rank, world), which is (0, 1) without torchrun.
+
+    They talk through nccl on a GPU, which then is the one of torchrun's LOCAL_RANK, and through gloo on a CPU.
+    Raises ConfigError if this process has no GPU of its own.
+    """
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
+        return rank(), world()
+    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
+        place = int(os.environ.get("LOCAL_RANK", "0"))
+        if place >= torch.cuda.device_count():
+            raise ConfigError(
+                f"Process {place} of this machine has no GPU of its own: there are {torch.cuda.device_count()}. "
+                f"Start torchrun with that --nproc-per-node, or add --device cpu."
+            )
+        torch.cuda.set_device(place)
+        dist.init_process_group("nccl", device_id=torch.device("cuda", place))
+    else:
+        dist.init_process_group("gloo")
+    return rank(), world()
+
+
+def stop() -> None:
+    """Leave the processes."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes files and speaks."""
+    return rank() == 0
+
+
+def broadcast(module: nn.Module) -> None:
+    """Give every process the parameters and buffers of the first."""
+    if world() == 1:
+        return
+    for tensor in [*module.parameters(), *module.buffers()]:
+        values = tensor.detach().contiguous()
+        dist.broadcast(values, src=0)
+        tensor.detach().copy_(values)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes, in one exchange a data type.
+
+    A parameter without a gradient here counts as zeros and receives the mean, so that processes never drift apart;
+    one that has a gradient nowhere keeps none, as it would in a single process.
+    """
+    if world() == 1:
+        return
+    alike: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        if parameter.requires_grad:
+            alike.setdefault((parameter.dtype, parameter.device), []).append(parameter)
+    for bucket in alike.values():
+        _average_bucket(bucket)
+
+
+def any_true(flag: bool) -> bool:
+    """Whether `flag` is true in any process."""
+    if world() == 1:
+        return flag
+    raised = torch.tensor(int(flag), device=_device())
+    dist.all_reduce(raised, dist.ReduceOp.MAX)
+    return bool(raised.item())
+
+
+def average(values: list[Tensor]) -> list[Tensor]:
+    """Mean of each of `values` (scalars) over the processes, detached, in one exchange."""
+    if world() == 1 or not values:
+        return [value.detach() for value in values]
+    together = torch.stack([value.detach().to(_device(), torch.float64) for value in values])
+    dist.all_reduce(together)
+    together /= world()
+    return [mean.to(value.device, value.dtype) for mean, value in zip(together, values, strict=True)]
+
+
+def barrier() -> None:
+    """Wait until every process has come here."""
+    if world() > 1:
+        any_true(False)
+
+
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """Sum of `tensor` over the processes. Gradients flow, of any order: they too are summed over the processes."""
+    return tensor if world() == 1 else _Sum.apply(tensor)
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Sum.apply(gradient)
+
+
+def _average_bucket(parameters: list[nn.Parameter]) -> None:
+    """Average the gradients of `parameters`, of one type on one device, followed by how many processes had each."""
+    had = torch.tensor([p.grad is not None for p in parameters]).to(parameters[0])
+    pieces = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([piece.reshape(-1) for piece in pieces] + [had])
+    dist.all_reduce(flat)
+    *means, counts = flat.split([p.numel() for p in parameters] + [len(parameters)])
+    for parameter, mean, count in zip(parameters, means, counts.tolist(), strict=True):
+        if not count:
+            continue
+        mean = (mean / world()).view_as(parameter)
+        if parameter.grad is None:
+            parameter.grad = torch.empty_like(parameter)
+        parameter.grad.copy_(mean)
+
+
+def _device() -> torch.device:
+    """Where small tensors must lie to be exchanged."""
+    if dist.get_backend() == "nccl":
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")

@@ -1,0 +1,22 @@
+"""The table of training methods: one file and one row each."""
+
+from translate.config import near_miss
+from translate.errors import ConfigError
+from translate.methods.base import Method, Turn
+from translate.methods.cycle import Cycle
+from translate.methods.pix2pix import Pix2Pix
+
+METHODS: dict[str, type[Method]] = {
+    "pix2pix": Pix2Pix,
+    "cycle": Cycle,
+}
+
+
+def find_method(mode: str) -> type[Method]:
+    """Return the method called `mode`; raises ConfigError with the near miss."""
+    if mode not in METHODS:
+        raise ConfigError(f"Unknown mode {mode!r}.{near_miss(mode, METHODS)} `translate modes` lists them.")
+    return METHODS[mode]
+
+
+__all__ = ["METHODS", "Method", "Turn", "find_method"]

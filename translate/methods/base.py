@@ -1,0 +1,60 @@
+"""What every training method is: a set of networks and the game that trains them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from translate.config import Config, Direction
+from translate.data.batch import Batch
+
+
+class Turn(NamedTuple):
+    """One player's move: the losses whose sum its optimizer should now lower."""
+
+    player: str
+    losses: dict[str, Tensor]
+
+
+class Method(nn.Module, ABC):
+    """A set of networks and the game that trains them. It never calls backward, steps an optimizer or moves a tensor.
+
+    Random choices inside `step` draw from torch's global generators, which the trainer seeds from (seed, step), so
+    that a step is a function of the state it starts from, of its batch and of its number.
+    """
+
+    settings: ClassVar[type[Config]]
+    source: ClassVar[Literal["paired", "unpaired", "single"]]
+
+    notices: tuple[str, ...] = ()
+    """What a user should know about how the settings were read, one sentence each."""
+
+    @abstractmethod
+    def __init__(self, settings: Any, channels: tuple[int, int], size: int, direction: Direction) -> None:
+        """Make the networks for `channels` of domains (A, B) and crops of `size` pixels."""
+        super().__init__()
+
+    @abstractmethod
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Make one fresh optimizer a player, over that player's parameters and no others."""
+
+    @abstractmethod
+    def step(self, batch: Batch, index: int) -> Iterator[Turn]:
+        """Play one round on `batch`; `index` counts rounds from 0. The optimizer steps between two turns."""
+
+    @abstractmethod
+    def generators(self) -> dict[Direction, nn.Module]:
+        """The networks that translate, by direction: what a model file holds and what is averaged over time."""
+
+    def preview(self, batch: Batch, generators: Mapping[Direction, nn.Module]) -> dict[str, Tensor]:
+        """Columns of a sample grid, (N, C, H, W) each, made with `generators` (finished copies of this method's own)."""
+        columns: dict[str, Tensor] = {}
+        for direction, generator in generators.items():
+            source, target = batch.oriented(direction)
+            columns[f"{direction[0]}"] = source
+            columns[f"{direction}"] = generator(source)
+            if self.source == "paired":
+                columns[f"{direction[-1]} true"] = target
+        return columns

@@ -1,0 +1,93 @@
+"""Pieces that several methods put together: their networks, their objective's terms, their optimizers."""
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from translate import networks, objectives
+from translate.methods.settings import TranslatorSettings
+from translate.networks.blocks import translate_any_size
+from translate.networks.init import initialise
+from translate.objectives.penalties import gradient_penalty
+
+
+def make_generator(settings: TranslatorSettings, in_channels: int, out_channels: int, size: int) -> nn.Module:
+    """A fresh, initialised generator for crops of `size` pixels."""
+    arguments: dict[str, object] = {
+        "in_channels": in_channels,
+        "out_channels": out_channels,
+        "width": settings.width,
+        "norm": settings.norm,
+        "dropout": settings.dropout,
+        "upsampling": settings.upsampling,
+    }
+    if settings.generator == "unet":
+        arguments["depth"] = settings.depth or max(2, min(8, int(math.log2(size))))
+    else:
+        arguments["blocks"] = settings.blocks
+    return _initialised(networks.build(settings.generator, arguments), settings)
+
+
+def make_discriminator(settings: TranslatorSettings, in_channels: int) -> nn.Module:
+    """A fresh, initialised discriminator over `in_channels` channels."""
+    arguments: dict[str, object] = {
+        "in_channels": in_channels,
+        "width": settings.width_d,
+        "norm": settings.discriminator_norm,
+    }
+    if settings.discriminator == "patchgan":
+        arguments["layers"] = settings.layers
+    return _initialised(networks.build(settings.discriminator, arguments), settings)
+
+
+def _initialised(network: nn.Module, settings: TranslatorSettings) -> nn.Module:
+    initialise(network, settings.init, settings.init_gain)
+    return network
+
+
+def adam(settings: TranslatorSettings, rate: float, *modules: nn.Module) -> Adam:
+    """One Adam over the parameters of all `modules`."""
+    parameters: Iterable[nn.Parameter] = chain(*(module.parameters() for module in modules))
+    return Adam(parameters, lr=rate, betas=(settings.beta1, settings.beta2), fused=True)
+
+
+def rates(settings: TranslatorSettings) -> dict[str, float]:
+    """Learning rate of each player."""
+    return {"G": settings.learning_rate, "D": settings.learning_rate_d or settings.learning_rate}
+
+
+def run(generator: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """Translate each of `inputs`, in one pass where the network treats every image on its own (exactly the same)."""
+    alike = all(images.shape[1:] == inputs[0].shape[1:] for images in inputs)
+    if len(inputs) == 1 or not (generator.per_image and alike):
+        return [translate_any_size(generator, images) for images in inputs]
+    together = translate_any_size(generator, torch.cat(inputs))
+    return list(together.split([len(images) for images in inputs]))
+
+
+class Judge:
+    """An objective with its gradient penalty, as weighted loss terms; holds no tensors."""
+
+    def __init__(self, settings: TranslatorSettings) -> None:
+        self.objective = objectives.OBJECTIVES[settings.objective]()
+        given = settings.gradient_penalty
+        self.penalty = self.objective.default_penalty if given is None else given
+
+    def discriminator(
+        self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fade: float = 0.5
+    ) -> dict[str, Tensor]:
+        """Terms of D's loss on `real` and on `fake` (which carries no gradient): the objective's times `fade`, penalty."""
+        terms = self.objective.discriminator(real=discriminate(real), fake=discriminate(fake))
+        losses = {name: fade * term for name, term in terms.items()}
+        if self.penalty:
+            losses["penalty"] = self.penalty * gradient_penalty(discriminate, real, fake)
+        return losses
+
+    def generator(self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+        """G's adversarial loss."""
+        seen = discriminate(real) if self.objective.pairs else None
+        return self.objective.generator(real=seen, fake=discriminate(fake))

@@ -1,0 +1,43 @@
+"""Penalties that keep a discriminator smooth."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from translate.objectives.base import precise
+
+
+def gradient_penalty(
+    discriminate: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    *,
+    kind: Literal["mixed", "real", "fake"] = "mixed",
+    constant: float = 1.0,
+    alpha: Tensor | None = None,
+) -> Tensor:
+    """Mean over images of (|gradient of D's summed logits by the image| - constant)^2 (Gulrajani et al. 2017).
+
+    It is taken at `real`, at `fake` (both (N, C, H, W)) or on the lines between them, at the shares `alpha` (N, 1) of
+    real, drawn evenly if None. Computed in float32, or float64 if `real` is that, also under autocast. Neither image
+    receives a gradient; D's parameters do. D must treat images one by one, which batch norm does not.
+    """
+    with torch.autocast(real.device.type, enabled=False):
+        points = _points(precise(real.detach()), precise(fake.detach()), kind, alpha).requires_grad_()
+        with torch.enable_grad():
+            logits = discriminate(points)
+            (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
+        # A norm has no derivative at zero; the summand, far below float32's resolution elsewhere, gives it one.
+        norms = (gradient.flatten(1) + 1e-16).norm(dim=1)
+        return (norms - constant).square().mean()
+
+
+def _points(real: Tensor, fake: Tensor, kind: str, alpha: Tensor | None) -> Tensor:
+    if kind != "mixed":
+        return {"real": real, "fake": fake}[kind].clone()
+    if alpha is None:
+        alpha = torch.rand(len(real), 1, device=real.device, dtype=real.dtype)
+    share = alpha.to(real).view(-1, 1, 1, 1)
+    return share * real + (1 - share) * fake

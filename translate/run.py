@@ -1,0 +1,270 @@
+"""A run folder while it is trained: log, samples, validation, checkpoints; what is on disk is good at any moment."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from torch import Tensor, nn
+
+from translate import checkpoint, distributed, files, images
+from translate.checkpoint import About
+from translate.config import Direction, TrainingSettings
+from translate.data.batch import Batch
+from translate.errors import CheckpointError, ConfigError
+from translate.grid import draw_grid
+from translate.metrics import METRICS
+from translate.networks.blocks import per_image_statistics, translate_any_size
+from translate.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Report:
+    """One line of the log: mean losses since the last, rates, speed and where the time went."""
+
+    step: int
+    epoch: float
+    losses: dict[str, float]
+    rates: dict[str, float]
+    images_per_second: float
+    steps_per_second: float
+    data_share: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out images: `batches` makes a fresh pass; `truth` says that A and B of a batch belong together."""
+
+    batches: Callable[[], Iterator[Batch]]
+    truth: bool
+
+
+class Run:
+    """Keeps a run folder. Only the main process writes; the others keep step.
+
+    `about` is what the model files say of themselves; `report` and `scored` are told of each new line.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        trainer: Trainer,
+        settings: TrainingSettings,
+        about: About,
+        held_out: HeldOut | None,
+        fingerprint: str = "",
+    ) -> None:
+        self.folder = folder
+        self.trainer = trainer
+        self.settings = settings
+        self.about = about
+        self.held_out = held_out
+        self.fingerprint = fingerprint
+        self.changed_data = False
+        self.best = -math.inf
+        self.scores: dict[str, float] = {}
+        self._saved_at: int | None = None
+        self._log: TextIO | None = None
+        self._board: Any = None
+        self._reset_window()
+
+    def open(self) -> None:
+        """Take up what the folder holds, or begin it."""
+        files.remove_partial(self.folder)
+        last = self.folder / checkpoint.LAST
+        if last.exists():
+            self._restore(last)
+        if distributed.is_main():
+            (self.folder / "samples").mkdir(exist_ok=True)
+            self._log = _reopen_log(self.folder / "log.jsonl", self.trainer.step)
+            if self.settings.tensorboard:
+                self._board = _open_board(self.folder, self.trainer.step)
+            if not last.exists():
+                self.save()
+
+    def _restore(self, last: Path) -> None:
+        state = checkpoint.load_state(last)
+        try:
+            self.trainer.restore(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(f"{last} does not fit this run: {str(error).splitlines()[0]}") from None
+        self.best = state["best"]
+        self.scores = state["scores"]
+        self.changed_data = state["fingerprint"] != self.fingerprint
+        self._saved_at = self.trainer.step
+
+    def after_step(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> Report | None:
+        """Record a step; report, validate, sample and save when due. Returns the report if one was due."""
+        self._count(losses, images, data_seconds)
+        step, ends = self.trainer.step, self.trainer.step == self.trainer.total
+        report = self._report() if ends or step % self.settings.report_every == 0 else None
+        if _due(step, self.settings.validate_every, ends):
+            self.validate()
+        if _due(step, self.settings.sample_every, ends):
+            self.sample()
+        if _due(step, self.settings.save_every, ends):
+            self.save()
+        return report
+
+    def close(self) -> None:
+        """Save what is not yet saved and close the log."""
+        if self._saved_at != self.trainer.step:
+            self.save()
+        self.release()
+
+    def release(self) -> None:
+        """Close the log, saving nothing."""
+        if self._log:
+            self._log.close()
+        if self._board:
+            self._board.close()
+        self._log = self._board = None
+
+    def save(self) -> None:
+        """Write last.pt and model.safetensors, each whole or not at all."""
+        self.trainer.check_finite()
+        self._saved_at = self.trainer.step
+        if not distributed.is_main():
+            return
+        extra = {"best": self.best, "scores": self.scores, "fingerprint": self.fingerprint}
+        checkpoint.save_state(self.folder / checkpoint.LAST, self.trainer.state() | extra)
+        self._save_model(checkpoint.MODEL)
+
+    def _save_model(self, name: str) -> None:
+        about = replace(self.about, step=self.trainer.step, scores=self.scores)
+        checkpoint.save_model(self.folder / name, self.trainer.finished(), about)
+
+    @torch.no_grad()
+    def validate(self) -> None:
+        """Score held-out images against their truth, log it, and keep the best model beside the last."""
+        if self.held_out is None or not self.held_out.truth or not distributed.is_main():
+            return
+        self.scores = score(self.held_out.batches(), self._finished(), self.trainer, self.settings.validate_images)
+        self._write({"step": self.trainer.step, **self.scores})
+        value = self.scores[f"{self.about.direction}/psnr"]
+        if value > self.best:
+            self.best = value
+            self._save_model(checkpoint.BEST)
+
+    @torch.no_grad()
+    def sample(self) -> None:
+        """Draw samples/NNNNNN.png from the first held-out images."""
+        if self.held_out is None or not distributed.is_main():
+            return
+        batches = [batch for batch, _ in zip(self.held_out.batches(), range(4), strict=False)]
+        generators = self._finished()
+        columns = [self.trainer.method.preview(self._moved(batch), generators) for batch in batches]
+        picture = draw_grid([{name: tensor[0] for name, tensor in row.items()} for row in columns])
+        images.write(self.folder / "samples" / f"{self.trainer.step:06d}.png", picture)
+
+    def _finished(self) -> dict[Direction, nn.Module]:
+        return deployed(self.trainer.finished(), self.about)
+
+    def _moved(self, batch: Batch) -> Batch:
+        return batch.to(self.trainer.device, self.trainer.dtype, self.trainer.memory_format)
+
+    def _reset_window(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._window = self._images = 0
+        self._data_seconds = 0.0
+        self._since = time.perf_counter()
+
+    def _count(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> None:
+        for name, loss in losses.items():
+            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
+        self._window += 1
+        self._images += images
+        self._data_seconds += data_seconds
+
+    def _report(self) -> Report:
+        names = sorted(self._sums)
+        means = distributed.average([self._sums[name] / self._window for name in names])
+        elapsed = time.perf_counter() - self._since
+        factor = self.trainer.rate_factor()
+        report = Report(
+            step=self.trainer.step,
+            epoch=self.trainer.step / self.trainer.per_epoch,
+            losses={name: float(mean) for name, mean in zip(names, means, strict=True)},
+            rates={player: rate * factor for player, rate in self.trainer.rates.items()},
+            images_per_second=self._images / elapsed,
+            steps_per_second=self._window / elapsed,
+            data_share=self._data_seconds / elapsed,
+        )
+        rates = {f"{player}/learning_rate": rate for player, rate in report.rates.items()}
+        self._write(
+            {
+                "step": report.step,
+                "epoch": round(report.epoch, 4),
+                **report.losses,
+                **rates,
+                "images_per_second": round(report.images_per_second, 3),
+                "data_share": round(report.data_share, 4),
+            }
+        )
+        self._reset_window()
+        return report
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._log:
+            self._log.write(json.dumps(line) + "\n")
+            self._log.flush()
+        if self._board:
+            for name, value in line.items():
+                if name != "step":
+                    self._board.add_scalar(name, value, line["step"])
+
+
+def deployed(generators: dict[Direction, nn.Module], about: About) -> dict[Direction, nn.Module]:
+    """The generators as a Translator runs them: see About.statistics."""
+    if about.statistics == "image":
+        return {direction: per_image_statistics(network) for direction, network in generators.items()}
+    return generators
+
+
+def score(
+    batches: Iterator[Batch], generators: dict[Direction, nn.Module], trainer: Trainer, most: int
+) -> dict[str, float]:
+    """Mean of every metric over at most `most` images, as "direction/metric"."""
+    sums: dict[str, list[Tensor]] = {}
+    seen = 0
+    for batch in batches:
+        moved = batch.to(trainer.device, trainer.dtype, trainer.memory_format)
+        for direction, network in generators.items():
+            source, target = moved.oriented(direction)
+            output = translate_any_size(network, source)
+            for name, metric in METRICS.items():
+                sums.setdefault(f"{direction}/{name}", []).append(metric(output, target).cpu())
+        seen += len(batch.files)
+        if seen >= most:
+            break
+    return {name: float(torch.cat(values)[:most].mean()) for name, values in sums.items()}
+
+
+def _due(step: int, every: int, ends: bool) -> bool:
+    return ends or (every > 0 and step % every == 0)
+
+
+def _reopen_log(path: Path, step: int) -> TextIO:
+    """Open the log to append to, without the lines of steps that a killed run did after its last checkpoint."""
+    kept = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError, TypeError):
+                continue  # the torn last line of a killed process
+    files.write_bytes(path, "".join(line + "\n" for line in kept).encode())
+    return path.open("a", encoding="utf-8")
+
+
+def _open_board(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError("tensorboard is not installed: pip install 'translate[tensorboard]'.") from None
+    return SummaryWriter(folder / "tensorboard", purge_step=step + 1)

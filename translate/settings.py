@@ -1,0 +1,91 @@
+"""One run's settings, put together: defaults, then a saved config, then what was asked for."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from translate.config import Config, DataSettings, TrainingSettings, sort_settings
+from translate.errors import CheckpointError, ConfigError
+from translate.methods import find_method
+from translate.version import __version__
+
+# What may change when a run is resumed: how long, where and how often to look, not what is learned.
+FREE_ON_RESUME = frozenset(
+    "epochs steps device workers report_every sample_every save_every validate_every validate_images cache threads "
+    "tensorboard compile".split()
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run's config.json says."""
+
+    mode: str
+    dataset: str
+    data: DataSettings
+    training: TrainingSettings
+    method: Config
+
+    def to_json(self, channels: tuple[int, int]) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "mode": self.mode,
+            "dataset": self.dataset,
+            "channels": list(channels),
+            "data": self.data.model_dump(),
+            "training": self.training.model_dump(),
+            "method": self.method.model_dump(),
+            "versions": {"translate": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }
+
+
+def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[str, Any] | None = None) -> Settings:
+    """Merge `asked` (flat, by field name; strings are converted) over `saved` (a config.json) over the defaults.
+
+    Raises ConfigError for an unknown mode, setting or value.
+    """
+    groups: dict[str, type[Config]] = {
+        "data": DataSettings,
+        "training": TrainingSettings,
+        "method": find_method(mode).settings,
+    }
+    new = sort_settings(asked, groups)
+    merged: dict[str, dict[str, Any]] = {}
+    for name, group in groups.items():
+        old = dict((saved or {}).get(name, {}))
+        unknown = sorted(set(old) - set(group.model_fields))
+        if unknown:
+            raise ConfigError(f"The saved config has settings that this version does not know: {', '.join(unknown)}.")
+        if {"epochs", "steps"} & set(new[name]):
+            old = {key: value for key, value in old.items() if key not in ("epochs", "steps")}
+        merged[name] = old | new[name]
+    if name_length(merged["training"]) is None:
+        merged["training"]["epochs"] = 200
+    return Settings(
+        mode=mode,
+        dataset=dataset,
+        data=DataSettings.checked(merged["data"]),
+        training=TrainingSettings.checked(merged["training"]),
+        method=groups["method"].checked(merged["method"]),
+    )
+
+
+def name_length(training: Mapping[str, Any]) -> Any:
+    """The run's length as given, in epochs or steps; None if neither is."""
+    return training.get("epochs") or training.get("steps")
+
+
+def refuse_changes(name: str, saved: Mapping[str, Any], settings: Settings) -> None:
+    """Raise CheckpointError if `settings` would make another run of `name` than the one that was `saved`."""
+    now = settings.to_json((0, 0))
+    for group in ("data", "training", "method"):
+        for key, value in now[group].items():
+            old = saved.get(group, {}).get(key, value)
+            if key not in FREE_ON_RESUME and old != value:
+                raise CheckpointError(
+                    f"Run {name!r} was trained with {key}={old}, not {value}. A resumed run keeps its settings: "
+                    f"leave {key} out, or choose another --name."
+                )
