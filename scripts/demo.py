@@ -1,4 +1,4 @@
-"""The demo: draw two built-in data sets, train on them, translate folders, and put input | output | truth in a picture."""
+"""The demo: draw two data sets, train on them, translate folders, put input | output | truth in a picture."""
 
 import argparse
 import subprocess

@@ -69,7 +69,7 @@ def test_draws_follow_from_the_generator_alone(on: str):
     for index in range(20):
         used.pair(rng(100 + index), picture, picture)
     for index in range(20):
-        np.random.seed(index)  # noqa: NPY002
+        np.random.seed(index)
         for one, two in zip(
             used.pair(rng(index), picture, picture), fresh.pair(rng(index), picture, picture), strict=True
         ):

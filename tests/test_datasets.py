@@ -65,7 +65,9 @@ def test_items_do_not_depend_on_cache_or_order(tmp_path: Path, kind: str, prepro
 
 def test_another_seed_draws_otherwise(tmp_path: Path):
     layout = detect(two_folders(tmp_path), "paired")
-    one, two = (open_split(layout, "train", "paired", DataSettings(size=16, preprocess="crop"), seed) for seed in (0, 1))
+    one, two = (
+        open_split(layout, "train", "paired", DataSettings(size=16, preprocess="crop"), seed) for seed in (0, 1)
+    )
     one.prepare(), two.prepare()
     assert not all(np.array_equal(one[0, index].a, two[0, index].a) for index in range(5))
 
@@ -153,7 +155,7 @@ def test_unreadable_files_are_named_or_left_out(tmp_path: Path, kind: str):
     left = [dataset.plain(index) for index in range(len(dataset))]
     assert not any(name in item.file for item in left for name in ("A/7.jpg", "B/9.jpg"))
     if kind == "paired":
-        assert all(len(set(Path(part).stem for part in item.file.split(" + "))) == 1 for item in left)
+        assert all(len({Path(part).stem for part in item.file.split(" + ")}) == 1 for item in left)
     uncached = opened(tmp_path, kind, skip_bad=True, cache=0)
     uncached.prepare()
     assert all(np.array_equal(uncached[0, index].a, dataset[0, index].a) for index in range(len(dataset)))
@@ -215,7 +217,9 @@ def test_pairs_of_two_sizes_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(("preprocess", "load"), [("crop", None), ("scale_width", 64)])
 def test_images_smaller_than_the_crop_are_refused(tmp_path: Path, preprocess: str, load: int | None):
     two_folders(tmp_path, height=20)
-    with pytest.raises(DataError, match=r"0\.png is 40x20.*too small for crops of 64 .10 of 10.*--size (20|32) or less"):
+    with pytest.raises(
+        DataError, match=r"0\.png is 40x20.*too small for crops of 64 .10 of 10.*--size (20|32) or less"
+    ):
         opened(tmp_path, "paired", size=64, preprocess=preprocess, load_size=load).prepare()
     prepared(tmp_path, "paired", size=64, preprocess="resize_and_crop")
 

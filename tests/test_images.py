@@ -233,7 +233,16 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_listing_is_sorted_and_leaves_out_what_is_no_image(tmp_path: Path):
-    for name in ("b/2.PNG", "b/10.jpg", "a.tif", ".hidden.png", ".cache/x.png", "b/note.txt", "c.npy", ".x.partial-3.png"):
+    for name in (
+        "b/2.PNG",
+        "b/10.jpg",
+        "a.tif",
+        ".hidden.png",
+        ".cache/x.png",
+        "b/note.txt",
+        "c.npy",
+        ".x.partial-3.png",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "b" / "loop").symlink_to(tmp_path)

@@ -123,11 +123,11 @@ def test_two_processes_share_a_batch(root: Path):
 
 def test_the_global_generators_are_left_alone(root: Path):
     source = dataset(root)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
     take(2, source)
     take(2, source, workers=1)
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before[1]).all()
 
 
 def test_batch_sizes_that_cannot_be_are_refused(root: Path):

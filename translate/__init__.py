@@ -1,10 +1,10 @@
 """Image-to-image translation: train on your own pictures, translate whole folders.
 
-    import translate
+import translate
 
-    run = translate.fit("datasets/horse2zebra", mode="cycle", epochs=200)
-    to_zebra = translate.load(run)
-    to_zebra(PIL.Image.open("horse.jpg")).save("zebra.jpg")
+run = translate.fit("datasets/horse2zebra", mode="cycle", epochs=200)
+to_zebra = translate.load(run)
+to_zebra(PIL.Image.open("horse.jpg")).save("zebra.jpg")
 """
 
 from importlib import import_module

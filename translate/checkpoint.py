@@ -1,9 +1,9 @@
 """Run folders and the files in them: what a Translator loads, what a resumed run loads.
 
-    model.safetensors    networks that translate, and in the metadata all that it takes to use them alone
-    best.safetensors     the same, at the best validation
-    last.pt              everything a resumed run needs; tensors and plain values only, loads with weights_only=True
-    config.json          every setting, readable without the code
+model.safetensors    networks that translate, and in the metadata all that it takes to use them alone
+best.safetensors     the same, at the best validation
+last.pt              everything a resumed run needs; tensors and plain values only, loads with weights_only=True
+config.json          every setting, readable without the code
 """
 
 import io
@@ -119,7 +119,7 @@ def find_model(path: Path) -> Path:
             return path / MODEL
         raise CheckpointError(f"{path} holds no {MODEL}: not a run folder, or a run that has not saved yet.")
     if not path.exists():
-        raise CheckpointError(f"There is no checkpoint {path}. It is a run folder, such as checkpoints/NAME, or a file.")
+        raise CheckpointError(f"There is no checkpoint {path}: neither a run folder (checkpoints/NAME) nor a file.")
     if path.suffix in (".pth", ".pt"):
         raise CheckpointError(
             f"{path} is not a model file. If pytorch-CycleGAN-and-pix2pix saved it: "

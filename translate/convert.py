@@ -62,7 +62,7 @@ def plan(source: Path, target: Path, channels: int) -> list[tuple[Path, Path]]:
             raise ConfigError(f"{target} is a file; a folder is translated into a folder.")
         here, there = source.resolve(), target.resolve()
         if here == there or here in there.parents:
-            raise ConfigError(f"{target} lies inside {source}: outputs would be taken for inputs. Choose another folder.")
+            raise ConfigError(f"{target} lies inside {source}: outputs would be taken for inputs. Choose another.")
         found = images.list_images(source)
         if not found:
             raise DataError(f"{source} holds no images ({', '.join(sorted(images.SUFFIXES))}).")
@@ -72,10 +72,11 @@ def plan(source: Path, target: Path, channels: int) -> list[tuple[Path, Path]]:
 
 
 def _with_suffix(path: Path, channels: int) -> Path:
-    """The output's name: the input's, unless its format cannot be written or cannot hold so many channels."""
+    """The output's name: the input's, unless its format cannot hold the output."""
     if channels not in (1, 3):
         return path.with_suffix(".npy")
-    return path if path.suffix.lower() in images.WRITABLE else path.with_suffix(".png")
+    # A GIF holds 256 colours: a translation would lose most of its own.
+    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
 
 
 def _refuse_collisions(jobs: list[tuple[Path, Path]]) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from translate.run import Report
 
@@ -90,8 +98,8 @@ class Counting:
 def describe(report: Report) -> str:
     """Losses, speed and how the step divides, in one line."""
     losses = " ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
-    speed = f"{report.images_per_second:.3g} images/s"
-    return f"epoch {report.epoch:.1f}  {losses}  {speed} (data {report.data_share:.0%}, compute {1 - report.data_share:.0%})"
+    times = f"data {report.data_share:.0%}, compute {1 - report.data_share:.0%}"
+    return f"epoch {report.epoch:.1f}  {losses}  {report.images_per_second:.3g} images/s ({times})"
 
 
 def clock(seconds: float) -> str:

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
@@ -16,10 +16,8 @@ import torch
 from translate import checkpoint, distributed, settings
 from translate.checkpoint import About
 from translate.config import near_miss
-from translate.data import catalogue, loader
+from translate.data import ImageDataset, Layout, catalogue, detect, loader, open_split
 from translate.data.batch import Batch
-from translate.data.dataset import ImageDataset, open_split
-from translate.data.layout import Layout, detect
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError
 from translate.methods import Method, find_method
@@ -81,16 +79,12 @@ def _settings(
         raise CheckpointError(f"There is a run {folder} already: --resume goes on with it, --name makes another.")
     if resume:
         saved = checkpoint.load_config(saved_at)
-        if saved.get("mode") != mode:
-            raise CheckpointError(
-                f"Run {folder} was trained with --mode {saved.get('mode')}, not {mode}. "
-                "Resume it with that mode, or choose another --name."
-            )
+        settings.refuse_other_mode(folder, saved, mode)
     else:
-        saved = checkpoint.load_config(Path(config)) if config else None
+        saved = checkpoint.load_config(Path(config)) if config else {}
     chosen = settings.resolve(mode, str(root.resolve()), asked, saved)
-    if resume and saved is not None:
-        settings.refuse_changes(folder.name, saved, chosen)
+    if resume:
+        settings.refuse_changes(folder, saved, chosen)
     return chosen
 
 
@@ -210,14 +204,14 @@ def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
     return chosen.training.steps or (chosen.training.epochs or 0) * per_epoch, per_epoch
 
 
-def _stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Iterator[Batch]:
+def _stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
     workers = chosen.data.workers
-    return loader.stream(
+    yield from loader.stream(
         train,
         batch_size=chosen.data.batch_size,
         seed=chosen.training.seed,
         start=trainer.step * chosen.training.accumulate,
-        workers=min(4, max(0, (os.cpu_count() or 1) - 1)) if workers is None else workers,
+        workers=loader.default_workers() if workers is None else workers,
         rank=distributed.rank(),
         world=distributed.world(),
         pin=trainer.device.type == "cuda",
@@ -245,7 +239,7 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, frame: Any) -> None:
         asked.set()

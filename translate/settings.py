@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,10 +14,8 @@ from translate.methods import find_method
 from translate.version import __version__
 
 # What may change when a run is resumed: how long, where and how often to look, not what is learned.
-FREE_ON_RESUME = frozenset(
-    "epochs steps device workers report_every sample_every save_every validate_every validate_images cache threads "
-    "tensorboard compile".split()
-)
+FREE_ON_RESUME = {"epochs", "steps", "device", "workers", "threads", "compile", "cache", "tensorboard"}
+FREE_ON_RESUME |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Settings:
         }
 
 
-def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[str, Any] | None = None) -> Settings:
+def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[str, Any]) -> Settings:
     """Merge `asked` (flat, by field name; strings are converted) over `saved` (a config.json) over the defaults.
 
     Raises ConfigError for an unknown mode, setting or value.
@@ -55,7 +54,7 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
     new = sort_settings(asked, groups)
     merged: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():
-        old = dict((saved or {}).get(name, {}))
+        old = dict(saved.get(name, {}))
         unknown = sorted(set(old) - set(group.model_fields))
         if unknown:
             raise ConfigError(f"The saved config has settings that this version does not know: {', '.join(unknown)}.")
@@ -78,14 +77,23 @@ def name_length(training: Mapping[str, Any]) -> Any:
     return training.get("epochs") or training.get("steps")
 
 
-def refuse_changes(name: str, saved: Mapping[str, Any], settings: Settings) -> None:
-    """Raise CheckpointError if `settings` would make another run of `name` than the one that was `saved`."""
+def refuse_other_mode(run: Path, saved: Mapping[str, Any], mode: str) -> None:
+    """Raise CheckpointError if the `saved` config of `run` is not of `mode`."""
+    if saved.get("mode") != mode:
+        raise CheckpointError(
+            f"Run {run} was trained with --mode {saved.get('mode')}, not {mode}. "
+            "Resume it with that mode, or choose another --name."
+        )
+
+
+def refuse_changes(run: Path, saved: Mapping[str, Any], settings: Settings) -> None:
+    """Raise CheckpointError if `settings` would make another run of `run` than the one that was `saved`."""
     now = settings.to_json((0, 0))
     for group in ("data", "training", "method"):
         for key, value in now[group].items():
             old = saved.get(group, {}).get(key, value)
             if key not in FREE_ON_RESUME and old != value:
                 raise CheckpointError(
-                    f"Run {name!r} was trained with {key}={old}, not {value}. A resumed run keeps its settings: "
+                    f"Run {run} was trained with {key}={old}, not {value}. A resumed run keeps its settings: "
                     f"leave {key} out, or choose another --name."
                 )

@@ -208,8 +208,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise TrainingError(f"Unknown device {name!r}: auto, cpu, cuda, cuda:1, mps.") from None
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available, "cpu": lambda: True}
-    if device.type not in there or not there[device.type]():
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if not there.get(device.type, False):
         raise TrainingError(f"There is no device {name!r} on this machine; --device auto takes the best there is.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise TrainingError(f"There are {torch.cuda.device_count()} CUDA devices, numbered from 0: no {name!r}.")

@@ -68,7 +68,8 @@ class Translator:
         direction = self._checked(direction)
         wanted = self.channels(direction)[0]
         if batch.ndim != 4 or batch.shape[1] != wanted:
-            raise ConfigError(f"This model takes (N, {wanted}, H, W) in direction {direction}, not {tuple(batch.shape)}.")
+            shape = tuple(batch.shape)
+            raise ConfigError(f"This model takes (N, {wanted}, H, W) in direction {direction}, not {shape}.")
         output = translate_any_size(self._networks[direction], batch.to(self.device, torch.float32))
         return output.to(batch.device, batch.dtype)
 
@@ -94,7 +95,7 @@ class Translator:
 
 
 def match_channels(pixels: np.ndarray, wanted: int) -> np.ndarray:
-    """Turn grey (H, W, 1) into `wanted` 3 channels, RGB into 1 by Rec. 601 luma; raises ConfigError for other changes."""
+    """Turn grey (H, W, 1) into 3 `wanted` channels, RGB into 1 by Rec. 601 luma; raises ConfigError otherwise."""
     have = pixels.shape[2]
     if have == wanted:
         return pixels

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 import translate
+from translate.config import DataSettings
 from translate.data import loader
 from translate.data.dataset import open_split
 from translate.data.drawn import DRAWN, make
 from translate.data.layout import detect
-from translate.config import DataSettings
 from translate.metrics import METRICS
 
 JOBS = {
@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     print(f"torch {torch.__version__}, {os.cpu_count()} cores, {arguments.size} pixels, device {arguments.device}")
-    print(f"{'mode':<9}{'data':<15}{'direction':<11}{'copy dB':>9}{'ours dB':>9}{'gain dB':>9}{'wanted':>8}{'seconds':>9}")
+    print(
+        f"{'mode':<9}{'data':<15}{'direction':<11}{'copy dB':>9}{'ours dB':>9}{'gain dB':>9}{'wanted':>8}{'seconds':>9}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for mode in arguments.modes:
             measure(mode, Path(folder), arguments)

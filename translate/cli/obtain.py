@@ -19,7 +19,7 @@ def obtain(name: str, interactive: bool, root: Path = Path("datasets")) -> None:
         return
     if name in DRAWN:
         datasets.make(name, root / name)
-    elif name in catalogue.KNOWN:
+    elif name in catalogue.KNOWN and catalogue.KNOWN[name].url:
         row = catalogue.KNOWN[name]
         size = f", {row.bytes / 2**20:.0f} MiB" if row.bytes else ""
         if interactive:

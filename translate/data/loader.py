@@ -136,8 +136,8 @@ def _received(iterator: Iterator[Any]) -> Iterator[Batch]:
     while True:
         try:
             got = next(iterator)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error) or "Traceback" in str(error):
+        except (RuntimeError, OSError, EOFError) as error:  # the last two: it died while it handed a batch over
+            if isinstance(error, RuntimeError) and ("DataLoader worker" not in str(error) or "Trace" in str(error)):
                 raise
             raise TranslateError(
                 "A data-loading process ended unexpectedly, perhaps for want of memory: use fewer --workers or a "

@@ -49,7 +49,7 @@ class Method(nn.Module, ABC):
         """The networks that translate, by direction: what a model file holds and what is averaged over time."""
 
     def preview(self, batch: Batch, generators: Mapping[Direction, nn.Module]) -> dict[str, Tensor]:
-        """Columns of a sample grid, (N, C, H, W) each, made with `generators` (finished copies of this method's own)."""
+        """Columns of a sample grid, (N, C, H, W) each, made with finished copies of the generators."""
         columns: dict[str, Tensor] = {}
         for direction, generator in generators.items():
             source, target = batch.oriented(direction)

@@ -80,7 +80,7 @@ class Judge:
     def discriminator(
         self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fade: float = 0.5
     ) -> dict[str, Tensor]:
-        """Terms of D's loss on `real` and on `fake` (which carries no gradient): the objective's times `fade`, penalty."""
+        """Terms of D's loss on `real` and `fake` (detached): the objective's, times `fade`, and the penalty."""
         terms = self.objective.discriminator(real=discriminate(real), fake=discriminate(fake))
         losses = {name: fade * term for name, term in terms.items()}
         if self.penalty:

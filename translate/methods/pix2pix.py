@@ -32,9 +32,7 @@ class Pix2Pix(Method):
     settings = Pix2PixSettings
     source = "paired"
 
-    def __init__(
-        self, settings: Pix2PixSettings, channels: tuple[int, int], size: int, direction: Direction
-    ) -> None:
+    def __init__(self, settings: Pix2PixSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
         nn.Module.__init__(self)
         self.config = settings
         self.direction: Direction = direction
