@@ -1,8 +1,15 @@
 """Fixtures that several test files share."""
 
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from translate.images import Picture, write
+
+torch.set_num_threads(1)  # tiny networks gain nothing from more
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -24,3 +31,43 @@ def reference() -> Path:
 def weights() -> Path:
     """Folder of pretrained weights, which lies beside the checkout; skips where it is absent."""
     return _folder("weights")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A paired data set, A|B side by side: 8 train, 4 val, 16 pixels; B is A darkened, with red and blue exchanged."""
+    for split, count in (("train", 8), ("val", 4)):
+        folder = tmp_path / "pairs" / split
+        folder.mkdir(parents=True)
+        for index in range(count):
+            a = _picture(hash_seed(split, index))
+            write(folder / f"{index}.png", Picture(np.concatenate([a, a[..., ::-1] // 2], axis=1)))
+    return tmp_path / "pairs"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """An unpaired data set: trainA 8, trainB 7, testA and testB 3, 16 pixels; A is bright, B is dark."""
+    for name, count in (("trainA", 8), ("trainB", 7), ("testA", 3), ("testB", 3)):
+        folder = tmp_path / "folders" / name
+        folder.mkdir(parents=True)
+        for index in range(count):
+            pixels = _picture(hash_seed(name, index))
+            write(folder / f"{name}{index}.png", Picture(pixels if name.endswith("A") else pixels // 3))
+    return tmp_path / "folders"
+
+
+TINY = {"width": 2, "width_d": 2, "layers": 1, "size": 16, "workers": 0, "device": "cpu"}
+"""Settings of networks that train in milliseconds; `depth` and `blocks` say how deep."""
+
+TINY_MODES = {"pix2pix": TINY | {"depth": 2}, "cycle": TINY | {"blocks": 1}}
+
+
+def hash_seed(*parts: object) -> int:
+    return zlib.crc32(repr(parts).encode())
+
+
+def _picture(seed: int) -> np.ndarray:
+    """16 by 16 pixels: smooth colours, so that JPEG and resizing leave them recognisable."""
+    coarse = np.random.default_rng(seed).integers(40, 256, (4, 4, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, 4, axis=0), 4, axis=1)

@@ -177,8 +177,8 @@ source = open_split(detect(Path(sys.argv[1]), "unpaired"), "train", "unpaired", 
 source.prepare()
 batches = stream(source, batch_size=2, seed=0, workers=2)
 next(batches)
-print(*(child.pid for child in multiprocessing.active_children()), flush=True)
 try:
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("stopped", next(batches).a.shape[0], flush=True)

@@ -172,7 +172,7 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def to_cpu(value: Any) -> Any:
-    """Copy every tensor inside nested dicts, lists and tuples to the CPU."""
+    """Every tensor inside nested dicts, lists and tuples on the CPU; those that are there already are not copied."""
     if isinstance(value, Tensor):
         return value.detach().cpu()
     if isinstance(value, dict):

@@ -74,16 +74,18 @@ class Run:
 
     def open(self) -> None:
         """Take up what the folder holds, or begin it."""
-        files.remove_partial(self.folder)
         last = self.folder / checkpoint.LAST
-        if last.exists():
+        resumed = last.exists()
+        if resumed:
             self._restore(last)
+        distributed.barrier()  # no process writes before all have looked
         if distributed.is_main():
+            files.remove_partial(self.folder)
             (self.folder / "samples").mkdir(exist_ok=True)
             self._log = _reopen_log(self.folder / "log.jsonl", self.trainer.step)
             if self.settings.tensorboard:
                 self._board = _open_board(self.folder, self.trainer.step)
-            if not last.exists():
+            if not resumed:
                 self.save()
 
     def _restore(self, last: Path) -> None:

@@ -153,7 +153,7 @@ class Trainer:
         return {direction: _plain_copy(network).eval() for direction, network in source.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs, on the CPU, as tensors and plain values."""
+        """Everything that a resumed run needs, as tensors on the CPU and plain values; save it before the next step."""
         averages = self._averages or {}
         return {
             "step": self.step,

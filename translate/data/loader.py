@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, groupby
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import cv2
@@ -181,6 +182,15 @@ def _begin_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """torch watches the process that forked the worker; that is the server, which lives as long as any worker does."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _pinned(batch: Batch) -> Batch:

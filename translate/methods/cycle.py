@@ -37,8 +37,8 @@ class Cycle(Method):
         a, b = channels
         self.a_to_b = parts.make_generator(settings, a, b, size)
         self.b_to_a = parts.make_generator(settings, b, a, size)
-        self.discriminator_a = parts.make_discriminator(settings, a)
-        self.discriminator_b = parts.make_discriminator(settings, b)
+        self.discriminator_a = parts.make_discriminator(settings, a, size)
+        self.discriminator_b = parts.make_discriminator(settings, b, size)
         self.pool_a = ImagePool(settings.pool)
         self.pool_b = ImagePool(settings.pool)
         self.judge = parts.Judge(settings)

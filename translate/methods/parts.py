@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from translate import networks, objectives
+from translate.errors import ConfigError
 from translate.methods.settings import TranslatorSettings
 from translate.networks.blocks import translate_any_size
 from translate.networks.init import initialise
@@ -32,8 +33,8 @@ def make_generator(settings: TranslatorSettings, in_channels: int, out_channels:
     return _initialised(networks.build(settings.generator, arguments), settings)
 
 
-def make_discriminator(settings: TranslatorSettings, in_channels: int) -> nn.Module:
-    """A fresh, initialised discriminator over `in_channels` channels."""
+def make_discriminator(settings: TranslatorSettings, in_channels: int, size: int) -> nn.Module:
+    """A fresh, initialised discriminator over `in_channels` channels; raises ConfigError if `size` is too small."""
     arguments: dict[str, object] = {
         "in_channels": in_channels,
         "width": settings.width_d,
@@ -41,7 +42,13 @@ def make_discriminator(settings: TranslatorSettings, in_channels: int) -> nn.Mod
     }
     if settings.discriminator == "patchgan":
         arguments["layers"] = settings.layers
-    return _initialised(networks.build(settings.discriminator, arguments), settings)
+    network = networks.build(settings.discriminator, arguments)
+    if size < int(network.minimum):
+        raise ConfigError(
+            f"--size {size} is too small for a patchgan with layers={settings.layers}, which needs {network.minimum} "
+            "pixels: use a larger --size, or fewer layers (--set layers=2)."
+        )
+    return _initialised(network, settings)
 
 
 def _initialised(network: nn.Module, settings: TranslatorSettings) -> nn.Module:
@@ -81,7 +88,9 @@ class Judge:
         self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fade: float = 0.5
     ) -> dict[str, Tensor]:
         """Terms of D's loss on `real` and `fake` (detached): the objective's, times `fade`, and the penalty."""
-        terms = self.objective.discriminator(real=discriminate(real), fake=discriminate(fake))
+        # Fakes first, as in the published training: batch norm's running statistics depend on the order.
+        judged = discriminate(fake)
+        terms = self.objective.discriminator(real=discriminate(real), fake=judged)
         losses = {name: fade * term for name, term in terms.items()}
         if self.penalty:
             losses["penalty"] = self.penalty * gradient_penalty(discriminate, real, fake)

@@ -38,7 +38,7 @@ class Pix2Pix(Method):
         self.direction: Direction = direction
         source, target = channels if direction == "AtoB" else channels[::-1]
         self.generator = parts.make_generator(settings, source, target, size)
-        self.discriminator = parts.make_discriminator(settings, source + target)
+        self.discriminator = parts.make_discriminator(settings, source + target, size)
         self.judge = parts.Judge(settings)
 
     def optimizers(self) -> dict[str, Optimizer]:

@@ -1,0 +1,244 @@
+"""From a folder to a run folder: resume, workers, refusals, notices."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY_MODES
+
+from translate import checkpoint
+from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
+from translate.fit import fit
+from translate.methods import METHODS
+from translate.run import Run
+from translate.translator import load
+
+
+def train(root: Path, mode: str, out: Path, name: str = "run", **values: Any) -> Path:
+    return fit(root, mode=mode, out=out, name=name, quiet=True, **(TINY_MODES[mode] | {"steps": 12} | values))
+
+
+@pytest.fixture
+def data(pairs: Path, folders: Path) -> dict[str, Path]:
+    return {"pix2pix": pairs, "cycle": folders}
+
+
+def final(run: Path) -> dict[str, Any]:
+    return checkpoint.load_state(run / "last.pt")
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    """Every tensor and value is equal, bit by bit."""
+    assert type(one) is type(other), where
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}.{index}")
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_a_run_folder_holds_what_it_should(data: dict[str, Path], tmp_path: Path, mode: str):
+    run = train(data[mode], mode, tmp_path, report_every=5, sample_every=6)
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    wanted = {"config.json", "log.jsonl", "last.pt", "model.safetensors", "samples/000006.png", "samples/000012.png"}
+    assert names == wanted | ({"best.safetensors"} if mode == "pix2pix" else set())
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "images_per_second" in line] == [5, 10, 12]
+    assert {"G/learning_rate", "D/learning_rate", "epoch"} <= set(lines[0])
+    assert json.loads((run / "config.json").read_text())["data"]["size"] == 16
+    assert load(run, "cpu").about.step == 12
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_stopped_and_resumed_equals_uninterrupted(
+    data: dict[str, Path], tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+):
+    values = {"ema": 0.9, "batch_size": 2, "accumulate": 2, "dropout": 0.5}
+    whole = train(data[mode], mode, tmp_path, "whole", **values)
+    after = Run.after_step
+
+    def interrupted(self: Run, *arguments: Any) -> Any:
+        if self.trainer.step in (3, 8):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return after(self, *arguments)
+
+    monkeypatch.setattr(Run, "after_step", interrupted)
+    parts = train(data[mode], mode, tmp_path, "parts", **values)
+    assert final(parts)["step"] == 3
+    for _ in range(2):
+        parts = train(data[mode], mode, tmp_path, "parts", resume=True, **values)
+    assert_same(final(whole), final(parts))
+    assert (whole / "model.safetensors").read_bytes() == (parts / "model.safetensors").read_bytes()
+
+
+def test_a_resumed_log_has_each_step_once(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, steps=4, report_every=1, schedule="constant")
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"step": 5, "G/l1": 1}\n{"step": 6, "G/l')  # a killed process got further than its checkpoint
+    train(pairs, "pix2pix", tmp_path, steps=8, report_every=1, schedule="constant", resume=True)
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "images_per_second" in line] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_workers_do_not_change_the_weights(data: dict[str, Path], tmp_path: Path, mode: str):
+    values = {"steps": 30, "flip": True, "vertical_flip": True, "turn": True, "jitter": 0.3}
+    runs = [train(data[mode], mode, tmp_path, f"w{n}", **(values | {"workers": n})) for n in (0, 2, 4)]
+    for one, other in itertools.pairwise(runs):
+        assert_same(final(one), final(other))
+
+
+def test_the_cache_does_not_change_the_weights(pairs: Path, tmp_path: Path):
+    runs = [train(pairs, "pix2pix", tmp_path, f"c{n}", cache=n) for n in (0, 64)]
+    assert_same(final(runs[0]), final(runs[1]))
+
+
+def test_a_finished_run_can_be_made_longer(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, steps=2)
+    train(pairs, "pix2pix", tmp_path, steps=2, resume=True)
+    assert final(run)["step"] == 2
+    train(pairs, "pix2pix", tmp_path, steps=5, resume=True)
+    assert final(run)["step"] == 5
+
+
+def test_best_is_kept_beside_last(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, validate_every=2)
+    best, last = (checkpoint.load_model(run / name).about for name in ("best.safetensors", "model.safetensors"))
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    scores = {line["step"]: line["AtoB/psnr"] for line in lines if "AtoB/psnr" in line}
+    assert list(scores) == [2, 4, 6, 8, 10, 12]
+    assert scores[best.step] == max(scores.values()) == best.scores["AtoB/psnr"]
+    assert last.step == 12
+
+
+def test_a_learned_direction_is_the_one_asked_for(pairs: Path, tmp_path: Path):
+    to_b = load(train(pairs, "pix2pix", tmp_path, "ab"), "cpu")
+    to_a = load(train(pairs, "pix2pix", tmp_path, "ba", direction="BtoA"), "cpu")
+    assert (to_b.directions, to_a.directions) == (("AtoB",), ("BtoA",))
+
+
+def test_a_file_that_is_not_finite_stops_and_the_checkpoint_is_good(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kind = METHODS["pix2pix"]
+    step = kind.step
+
+    def poisoned(self: Any, batch: Any, index: int) -> Any:
+        if index == 7:
+            batch.a.fill_(float("nan"))
+        return step(self, batch, index)
+
+    monkeypatch.setattr(kind, "step", poisoned)
+    with pytest.raises(TranslateError, match=r"Step 8: .*D/real.* is not finite, on .*\.png"):
+        train(pairs, "pix2pix", tmp_path, save_every=5)
+    assert final(tmp_path / "run")["step"] == 5
+    assert torch.isfinite(load(tmp_path / "run", "cpu")(torch.zeros(1, 3, 16, 16))).all()
+    monkeypatch.setattr(kind, "step", step)
+    train(pairs, "pix2pix", tmp_path, save_every=5, resume=True)
+    assert final(tmp_path / "run")["step"] == 12
+
+
+def test_existing_missing_and_other_runs_are_refused(data: dict[str, Path], tmp_path: Path):
+    train(data["pix2pix"], "pix2pix", tmp_path, steps=1)
+    with pytest.raises(CheckpointError, match="--resume goes on with it"):
+        train(data["pix2pix"], "pix2pix", tmp_path)
+    with pytest.raises(CheckpointError, match="no run .*rum to resume. Did you mean 'run'?"):
+        train(data["pix2pix"], "pix2pix", tmp_path, "rum", resume=True)
+    with pytest.raises(CheckpointError, match="trained with --mode pix2pix, not cycle"):
+        train(data["cycle"], "cycle", tmp_path, resume=True)
+    with pytest.raises(CheckpointError, match="trained with seed=0, not 1"):
+        train(data["pix2pix"], "pix2pix", tmp_path, resume=True, seed=1)
+
+
+def test_a_damaged_run_is_refused(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, steps=1)
+    (run / "last.pt").write_bytes(b"garbage")
+    with pytest.raises(CheckpointError, match=r"last.pt is not a saved run, or is damaged"):
+        train(pairs, "pix2pix", tmp_path, resume=True)
+
+
+def test_wrong_settings_are_refused_before_anything_is_written(pairs: Path, tmp_path: Path):
+    with pytest.raises(ConfigError, match="Unknown mode 'pix2pixel'. Did you mean 'pix2pix'?"):
+        fit(pairs, mode="pix2pixel", out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="Unknown setting 'lamda'|Unknown setting 'widht'"):
+        train(pairs, "pix2pix", tmp_path / "out", widht=3)
+    with pytest.raises(DataError, match="--batch-size 9 is larger than the data set, which has 8"):
+        train(pairs, "pix2pix", tmp_path / "out", batch_size=9)
+    with pytest.raises(DataError, match=r"16x16.*crops of 24"):
+        train(pairs, "pix2pix", tmp_path / "out", size=24, preprocess="crop")
+    with pytest.raises(ConfigError, match="accumulate=9"):
+        train(pairs, "pix2pix", tmp_path / "out", accumulate=9)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_file_stops_training_before_the_first_step(folders: Path, tmp_path: Path):
+    victim = next((folders / "trainB").iterdir())
+    victim.write_bytes(victim.read_bytes()[:-30])
+    with pytest.raises(DataError, match=victim.name):
+        train(folders, "cycle", tmp_path)
+    assert not (tmp_path / "run").exists()
+    assert final(train(folders, "cycle", tmp_path, skip_bad=True))["step"] == 12
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(pairs: Path, tmp_path: Path):
+    settings = [f"--set={k}={v}" for k, v in TINY_MODES["pix2pix"].items() if k not in ("size", "workers", "device")]
+    command = ["fit", pairs, "--mode", "pix2pix", "--size", 16, "--workers", 2, "--device", "cpu", "--steps", 100000]
+    command += [*settings, "--out", tmp_path, "--name", "run", "--set", "report_every=20"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "translate", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        assert process.stderr
+        while "step 40/" not in process.stderr.readline():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the workers too
+        rest = process.stderr.read()
+        assert process.wait() == 0, rest
+        watchdog.cancel()
+    step = final(tmp_path / "run")["step"]
+    assert step >= 40
+    assert f"Stopped at step {step} of 100000, saved in {tmp_path / 'run'}" in rest
+    assert f"translate fit {pairs} --mode pix2pix --out {tmp_path} --name run --resume" in rest
+
+
+def test_a_full_disk_while_saving_is_said_and_the_last_checkpoint_stays(pairs: Path, tmp_path: Path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small tmpfs needs root")
+    try:
+        run = train(pairs, "pix2pix", disk, steps=3)
+        good = final(run)
+        filler = disk / "filler"
+        with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(4096))
+        os.truncate(filler, filler.stat().st_size - 12 * 1024)  # config.json fits, the checkpoint does not
+        with pytest.raises(TranslateError, match="No space left on the disk while writing .*last.pt"):
+            train(pairs, "pix2pix", disk, steps=6, resume=True, sample_every=0, validate_every=0, report_every=1000)
+        assert_same(final(run), good)
+        filler.unlink()
+        assert final(train(pairs, "pix2pix", disk, steps=6, resume=True))["step"] == 6
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

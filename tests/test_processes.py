@@ -1,0 +1,52 @@
+"""Two processes under torchrun give the weights of one on the whole batch."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_fit import data, final, train  # noqa: F401 (data is a fixture)
+
+from translate.methods import METHODS
+
+VALUES = {"steps": 6, "batch_size": 4, "precision": "64", "dropout": 0, "threads": 1, "ema": 0.5}
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_two_processes_equal_one(data: dict[str, Path], tmp_path: Path, mode: str):  # noqa: F811
+    one = final(train(data[mode], mode, tmp_path, "one", **VALUES))
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from test_fit import train\n"
+        f"train(Path(sys.argv[2]), {mode!r}, Path(sys.argv[3]), 'two', **{VALUES!r})\n"
+    )
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
+    launch += [f"--master-port={free_port()}", str(script), str(Path(__file__).parent), str(data[mode]), str(tmp_path)]
+    done = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    two = final(tmp_path / "two")
+    for part in ("method", "averages"):
+        compare(one[part], two[part])
+
+
+def compare(one: dict, other: dict) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        if name.startswith("pool"):
+            continue  # each process keeps its own fakes
+        if isinstance(value, dict):
+            compare(value, other[name])
+        else:
+            torch.testing.assert_close(
+                value, other[name], rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+            )

@@ -1,0 +1,184 @@
+"""The trainer: steps are functions of (state, batch, number); what is not finite stops it."""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_methods import batch, make
+from torch import Tensor
+
+from translate.checkpoint import load_state, save_state
+from translate.config import TrainingSettings
+from translate.data.batch import Batch
+from translate.errors import TrainingError
+from translate.methods import METHODS
+from translate.trainer import Trainer, choose_device, seed_step
+
+CPU = torch.device("cpu")
+
+
+def trainer(mode: str = "pix2pix", steps: int = 100, values: dict[str, Any] | None = None, **settings: Any) -> Trainer:
+    return Trainer(make(mode, **(values or {})), TrainingSettings.checked({"steps": steps, **settings}), steps, 10, CPU)
+
+
+def weights(trained: Trainer) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in trained.method.named_parameters()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(mode: str):
+    values = {"dropout": 0.5, "generator": "resnet", "blocks": 1}
+    results = []
+    for seed in (1, 1, 2):
+        trained = trainer(mode, values=values, seed=seed)
+        torch.manual_seed(torch.seed() % 1000)  # what the process drew before must not matter
+        for _ in range(3):
+            trained.advance([batch()])
+        results.append(weights(trained))
+    assert same(results[0], results[1])
+    assert not same(results[0], results[2])
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_state_and_restore_are_exact_with_pool_dropout_average_and_decay(mode: str, tmp_path: Path):
+    values = {"dropout": 0.5, "generator": "resnet", "blocks": 1} | ({"pool": 3} if mode == "cycle" else {})
+    one = trainer(mode, steps=12, values=values, ema=0.9)
+    for _ in range(6):
+        one.advance([batch()])
+    save_state(tmp_path / "last.pt", one.state())
+    other = trainer(mode, steps=12, values=values, ema=0.9)
+    other.restore(load_state(tmp_path / "last.pt"))
+    for _ in range(6):
+        one.advance([batch()])
+        other.advance([batch()])
+    assert same(weights(one), weights(other))
+    finished = other.finished()
+    for direction, network in one.finished().items():
+        assert same(network.state_dict(), finished[direction].state_dict())
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_accumulated_batches_equal_one_large_batch(mode: str):
+    values = {"norm": "instance", "dropout": 0} | ({"pool": 0} if mode == "cycle" else {})
+    large = trainer(mode, values=values, precision="64")
+    small = trainer(mode, values=values, precision="64")
+    given = batch(count=4)
+    halves = [Batch(given.a[part], given.b[part], ("file",) * 2) for part in (slice(0, 2), slice(2, 4))]
+    for _ in range(3):
+        wanted = large.advance([given])
+        losses = small.advance(halves)
+        assert {k: v.item() for k, v in losses.items()} == pytest.approx({k: v.item() for k, v in wanted.items()})
+    for name, value in weights(small).items():
+        torch.testing.assert_close(value, weights(large)[name], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_a_loss_that_is_not_finite_stops_before_any_weight_moves(mode: str):
+    trained = trainer(mode)
+    trained.advance([batch()])
+    before = weights(trained)
+    bad = batch()
+    bad.a[0, 0, 3, 3] = float("nan")
+    with pytest.raises(TrainingError, match=r"Step 2: [DG]/\w+.* is not finite, on one.png, two.png"):
+        trained.advance([Batch(bad.a, bad.b, ("one.png", "two.png"))])
+    assert same(before, weights(trained))
+
+
+def test_a_gradient_that_is_not_finite_is_named():
+    trained = trainer(values={"l1": 0})
+    trained.advance([batch()])
+    trained.method.generator.head.register_full_backward_hook(lambda *_: (torch.full((2, 4, 8, 8), float("inf")),))
+    with pytest.raises(TrainingError, match="G's gradient is not finite"):
+        trained.advance([batch()])
+
+
+def test_clipping_bounds_the_gradient():
+    trained = trainer(clip=1e-3)
+    trained.advance([batch()])
+    for optimizer in trained.optimizers.values():
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        assert torch.nn.utils.get_total_norm(gradients) <= 1.001e-3
+
+
+def test_rates_follow_the_schedule_and_differ_by_player():
+    trained = trainer(steps=4, values={"learning_rate": 1e-3, "learning_rate_d": 4e-3})
+    seen = []
+    for _ in range(4):
+        trained.advance([batch()])
+        seen.append({player: o.param_groups[0]["lr"] for player, o in trained.optimizers.items()})
+    assert [rates["G"] for rates in seen] == pytest.approx([1e-3, 1e-3, 1e-3 * 2 / 3, 1e-3 / 3])
+    assert all(rates["D"] == pytest.approx(4 * rates["G"]) for rates in seen)
+
+
+def test_rates_counted_in_epochs_change_between_epochs_only():
+    settings = TrainingSettings.checked({"epochs": 2, "schedule": "step", "decay_every": 0.5})
+    trained = Trainer(make("pix2pix"), settings, total=4, per_epoch=2, device=CPU)
+    factors = []
+    for _ in range(4):
+        factors.append(trained.rate_factor())
+        trained.advance([batch()])
+    assert factors == pytest.approx([1, 1, 0.1, 0.1])
+
+
+def test_the_average_lags_behind_and_is_what_is_finished():
+    trained = trainer(ema=0.99)
+    for _ in range(5):
+        trained.advance([batch()])
+    averaged = trained.finished()["AtoB"].state_dict()
+    assert not same(dict(trained.method.generator.named_parameters()), averaged)
+    assert same(dict(trained.method.generator.named_buffers()), averaged)
+
+
+def test_finished_copies_are_for_use():
+    trained = trainer()
+    trained.advance([batch()])
+    finished = trained.finished()["AtoB"]
+    assert not finished.training
+    assert not any(parameter.requires_grad for parameter in finished.parameters())
+    before = {name: value.clone() for name, value in finished.state_dict().items()}
+    trained.advance([batch()])
+    assert same(before, finished.state_dict())
+
+
+@pytest.mark.parametrize("mode", METHODS)
+def test_bf16_and_channels_last_train(mode: str):
+    plain, quick = trainer(mode), trainer(mode, precision="bf16", channels_last=True)
+    for _ in range(3):
+        wanted, losses = plain.advance([batch()]), quick.advance([batch()])
+    for name, value in losses.items():
+        assert value.item() == pytest.approx(wanted[name].item(), rel=0.1, abs=0.1)
+
+
+def test_draws_of_steps_and_seeds_are_unrelated():
+    drawn = set()
+    for seed in range(4):
+        for step in range(50):
+            seed_step(seed, step)
+            drawn.add(torch.rand(()).item())
+    assert len(drawn) == 200
+
+
+def test_unknown_and_absent_devices_are_refused():
+    with pytest.raises(TrainingError, match="Unknown device 'gpu'"):
+        choose_device("gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="no device 'cuda'"):
+            choose_device("cuda")
+    assert choose_device("cpu") == CPU
+
+
+def test_memory_does_not_grow():
+    trained = trainer("cycle", steps=2100, values={"pool": 5})
+    given = batch(count=1)
+    for step in range(2100):
+        trained.advance([given])
+        if step == 100:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 8 * 1024, f"{grown} KiB more at the peak after 2,000 steps"
