@@ -38,7 +38,7 @@ class DataSettings(Config):
     direction: Direction = Field("AtoB", description="Which way to translate: domain A to B, or B to A.")
     batch_size: int = Field(1, ge=1, description="Images a step, over all processes together.")
     workers: int | None = Field(
-        None, ge=0, description="Data-loading processes; default: one fewer than the cores, at most 4."
+        None, ge=0, description="Data-loading processes; default: 0 on a CPU, else one fewer than the cores, at most 4."
     )
     skip_bad: bool = Field(False, description="Leave unreadable files out, naming them, instead of stopping.")
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_shortest", "none"] = Field(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -183,8 +184,13 @@ def _held_out(
     truth = kind.source == "paired" or split in layout.truth
     if not truth:
         display.note("No validation: the held-out images have no known truth.")
-    dataset = _open(layout, split, kind, chosen, display)
+    dataset = _open(layout, split, kind, _uncached(chosen), display)
     return HeldOut(lambda: loader.held_out(dataset, 1), truth)
+
+
+def _uncached(chosen: Settings) -> Settings:
+    """The same settings without a cache: held-out images are decoded anew, whole."""
+    return replace(chosen, data=chosen.data.model_copy(update={"cache": 0}))
 
 
 def _two_channels(train: ImageDataset) -> tuple[int, int]:
@@ -205,13 +211,14 @@ def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
 
 
 def _stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
-    workers = chosen.data.workers
+    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
+    usual = 0 if trainer.device.type == "cpu" else loader.default_workers()
     yield from loader.stream(
         train,
         batch_size=chosen.data.batch_size,
         seed=chosen.training.seed,
         start=trainer.step * chosen.training.accumulate,
-        workers=loader.default_workers() if workers is None else workers,
+        workers=usual if chosen.data.workers is None else chosen.data.workers,
         rank=distributed.rank(),
         world=distributed.world(),
         pin=trainer.device.type == "cuda",

@@ -29,10 +29,10 @@ def modes(mode: Annotated[str | None, typer.Argument(help="Print this mode's set
     for title, group in groups.items():
         typer.echo(f"\n{title}")
         for name, field in group.model_fields.items():
-            typer.echo(f"  {name:<17}{field.default!s:<16}{field.description} [{_range(field)}]")
+            typer.echo(f"  {name:<17}{field.default!s:<16}{field.description} [{describe_type(field)}]")
 
 
-def _range(field: FieldInfo) -> str:
+def describe_type(field: FieldInfo) -> str:
     """What the field takes, in a few signs: `int >=1`, `batch|instance|none`."""
     bounds = {"Ge": ">=", "Gt": ">", "Le": "<=", "Lt": "<"}
     limits = []

@@ -43,9 +43,10 @@ def make_discriminator(settings: TranslatorSettings, in_channels: int, size: int
     if settings.discriminator == "patchgan":
         arguments["layers"] = settings.layers
     network = networks.build(settings.discriminator, arguments)
-    if size < int(network.minimum):
+    minimum = int(network.minimum)  # type: ignore[arg-type]
+    if size < minimum:
         raise ConfigError(
-            f"--size {size} is too small for a patchgan with layers={settings.layers}, which needs {network.minimum} "
+            f"--size {size} is too small for a patchgan with layers={settings.layers}, which needs {minimum} "
             "pixels: use a larger --size, or fewer layers (--set layers=2)."
         )
     return _initialised(network, settings)

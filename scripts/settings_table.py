@@ -1,0 +1,42 @@
+"""Write the tables of settings into README.md from the fields; --check only says whether they are current."""
+
+import re
+import sys
+from pathlib import Path
+
+from translate.cli.modes import describe_type
+from translate.config import Config, DataSettings, TrainingSettings
+from translate.methods import METHODS
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
+FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "compile", "workers", "seed"]
+FLAGS += ["skip_bad"]
+
+
+def table(group: type[Config]) -> str:
+    lines = ["| setting | default | takes | what it does |", "|---|---|---|---|"]
+    for name, field in group.model_fields.items():
+        shown = f"`--{name.replace('_', '-')}`" if name in FLAGS else f"`{name}`"
+        default = "" if field.default is None else f"{field.default}"
+        takes = describe_type(field).replace("|", ", ")
+        lines.append(f"| {shown} | {default} | {takes} | {field.description} |")
+    return "\n".join(lines)
+
+
+def tables() -> str:
+    parts = [f"**Data**\n\n{table(DataSettings)}", f"**Training**\n\n{table(TrainingSettings)}"]
+    parts += [f"**`--mode {mode}`**\n\n{table(method.settings)}" for mode, method in METHODS.items()]
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    current = re.sub(f"(?s){BEGIN}.*?{END}", lambda _: f"{BEGIN}\n\n{tables()}\n\n{END}", text)
+    if "--check" in sys.argv:
+        sys.exit("README.md is out of date: run python scripts/settings_table.py" if current != text else 0)
+    README.write_text(current, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
