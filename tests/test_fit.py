@@ -154,6 +154,22 @@ def test_a_file_that_is_not_finite_stops_and_the_checkpoint_is_good(
     assert final(tmp_path / "run")["step"] == 12
 
 
+def test_tensorboard_gets_what_the_log_gets(pairs: Path, tmp_path: Path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = train(pairs, "pix2pix", tmp_path, steps=4, report_every=2, tensorboard=True)
+    events = accumulator.EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    wanted = [(line["step"], line["G/l1"]) for line in lines if "G/l1" in line]
+    assert [(event.step, pytest.approx(event.value)) for event in events.Scalars("G/l1")] == wanted
+    assert len(wanted) == 2
+
+
+def test_the_licence_note_travels_with_the_model(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, steps=1, licence="CC BY 4.0, my own photographs")
+    assert load(run, "cpu").about.licence == "CC BY 4.0, my own photographs"
+
+
 def test_existing_missing_and_other_runs_are_refused(data: dict[str, Path], tmp_path: Path):
     train(data["pix2pix"], "pix2pix", tmp_path, steps=1)
     with pytest.raises(CheckpointError, match="--resume goes on with it"):

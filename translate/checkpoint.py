@@ -133,7 +133,8 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     # Through memory: torch's own file writer ends the process when the disk is full.
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    files.write_bytes(path, buffer.getbuffer())
+    # Not getbuffer: Python 3.12.1 crashes when it collects a BytesIO that a failed write's traceback still looks into.
+    files.write_bytes(path, buffer.getvalue())
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -100,6 +100,7 @@ class TrainingSettings(Config):
     deterministic: bool = Field(
         True, description="Same seed, same machine, same weights, also on a GPU (slower there)."
     )
+    licence: str = Field("", description="Note on the licence of model and data that the model files carry.")
     tensorboard: bool = Field(False, description="Write TensorBoard files too (needs the extra tensorboard).")
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,6 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from translate.run import Report
 
@@ -22,14 +24,23 @@ class Display:
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet
-        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
+        self.console = console or Console(stderr=True, highlight=False)
+        self._live: Live | None = None
+        self._bar = Progress(
+            TextColumn("[bold]step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=self.console,
+        )
         self._task: TaskID | None = None
 
     def note(self, text: str) -> None:
         """Print one sentence for the user."""
         if not self.quiet:
-            self.console.print(text, markup=False)
+            self.console.print(text, markup=False, soft_wrap=True)
 
     def preparing(self, what: str) -> "Counting":
         """A bar for work that counts up; use it as a context manager that gives the progress callback."""
@@ -38,35 +49,26 @@ class Display:
     def start(self, done: int, total: int) -> None:
         if self.quiet or not self.console.is_terminal:
             return
-        self._bar = Progress(
-            TextColumn("[bold]step"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[text]}"),
-            console=self.console,
-        )
-        self._task = self._bar.add_task("", total=total, completed=done, text="")
-        self._bar.start()
+        self._task = self._bar.add_task("", total=total, completed=done)
+        self._live = Live(self._bar, console=self.console, refresh_per_second=4)
+        self._live.start()
 
     def step(self, done: int) -> None:
-        if self._bar and self._task is not None:
+        if self._task is not None:
             self._bar.update(self._task, completed=done)
 
     def report(self, report: Report, total: int) -> None:
         text = describe(report)
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, text=text)
+        if self._live:
+            self._live.update(Group(self._bar, Text(text)))  # below the bar, where it may wrap
         elif not self.quiet:
             left = (total - report.step) / max(report.steps_per_second, 1e-9)
-            self.console.print(f"step {report.step}/{total}  {text}  left {clock(left)}", markup=False)
+            self.console.print(f"step {report.step}/{total}  {text}  left {clock(left)}", markup=False, soft_wrap=True)
 
     def stop(self) -> None:
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
+        if self._live:
+            self._live.stop()
+            self._live = None
 
 
 class Counting:

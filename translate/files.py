@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data`, whole or not at all (see `replacing`)."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)

@@ -112,6 +112,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
         size=data.size,
         statistics=_statistics(method, data.batch_size),
         data=layout.name,
+        licence=training.licence,
         version=__version__,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +121,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     distributed.barrier()
     run = Run(folder, trainer, training, about, held_out, _fingerprint(train))
     _train(run, trainer, train, chosen, display)
+    distributed.barrier()  # no process goes on, or ends, before the main one has written all
     return folder
 
 

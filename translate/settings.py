@@ -15,7 +15,7 @@ from translate.version import __version__
 
 # What may change when a run is resumed: how long, where and how often to look, not what is learned.
 FREE_ON_RESUME = {"epochs", "steps", "device", "workers", "threads", "compile", "cache", "tensorboard"}
-FREE_ON_RESUME |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
+FREE_ON_RESUME |= {"licence", "report_every", "sample_every", "save_every", "validate_every", "validate_images"}
 
 
 @dataclass(frozen=True)

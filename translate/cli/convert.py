@@ -27,12 +27,12 @@ def convert(
     from translate.translator import load
 
     translator = load(checkpoint, device)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
     with Counting("translating", console) as progress:
         summary = run(translator, source, target, direction=direction, progress=progress)
     for reason in summary.failed.values():
-        console.print(f"failed: {reason}", markup=False)
+        console.print(f"failed: {reason}", markup=False, soft_wrap=True)
     failed = f", {len(summary.failed)} failed" if summary.failed else ""
-    console.print(f"{len(summary.done)} translated into {target}{failed}", markup=False)
+    console.print(f"{len(summary.done)} translated into {target}{failed}", markup=False, soft_wrap=True)
     if summary.failed:
         raise typer.Exit(1)
