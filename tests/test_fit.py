@@ -18,7 +18,7 @@ from translate import checkpoint
 from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
 from translate.fit import fit
 from translate.methods import METHODS
-from translate.run import Run
+from translate.run import Run, lock
 from translate.translator import load
 
 
@@ -180,6 +180,36 @@ def test_existing_missing_and_other_runs_are_refused(data: dict[str, Path], tmp_
         train(data["cycle"], "cycle", tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="trained with seed=0, not 1"):
         train(data["pix2pix"], "pix2pix", tmp_path, resume=True, seed=1)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(pairs: Path, tmp_path: Path):
+    run = train(pairs, "pix2pix", tmp_path, steps=1)
+    held = lock(run)
+    assert held is not None
+    with pytest.raises(CheckpointError, match="Another process is training in"):
+        train(pairs, "pix2pix", tmp_path, steps=2, resume=True)
+    os.close(held)
+    train(pairs, "pix2pix", tmp_path, steps=2, resume=True)
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden"])
+def test_names_that_lead_elsewhere_are_refused(pairs: Path, tmp_path: Path, name: str):
+    with pytest.raises(ConfigError, match="will not do"):
+        train(pairs, "pix2pix", tmp_path, name)
+
+
+def test_a_config_that_is_none_is_refused(pairs: Path, tmp_path: Path):
+    file = tmp_path / "config.json"
+    for text, said in [
+        ("[1]", "does not hold settings"),
+        ('{"data": [1]}', "does not hold settings"),
+        ('{"mode": "cycle"}', "is of --mode cycle"),
+        ('{"data": {"sise": 3}}', "does not know: sise"),
+        ("{", "is not JSON"),
+    ]:
+        file.write_text(text)
+        with pytest.raises(TranslateError, match=said):
+            train(pairs, "pix2pix", tmp_path, config=file)
 
 
 def test_a_damaged_run_is_refused(pairs: Path, tmp_path: Path):

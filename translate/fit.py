@@ -49,7 +49,7 @@ def fit(
     display = Display(quiet)
     find_method(mode)
     root = catalogue.find(str(dataset))
-    folder = Path(out) / (name or f"{root.resolve().name}-{mode}")
+    folder = Path(out) / (f"{root.resolve().name}-{mode}" if name is None else _plain(name))
     chosen = _settings(root, mode, folder, resume, config, asked)
     device = choose_device(_local(chosen.training.device))
     configure_backends(chosen.training, device)
@@ -58,6 +58,14 @@ def fit(
         return _fit(chosen, folder, device, display if distributed.is_main() else Display(quiet=True))
     finally:
         distributed.stop()
+
+
+def _plain(name: str) -> str:
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise ConfigError(
+            f"--name {name!r} will not do: it is the name of a folder in --out, without / and leading dot."
+        )
+    return name
 
 
 def _local(device: str) -> str:
@@ -127,15 +135,9 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
 
 def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
     """Play all steps that are left, unless a signal asks to stop; save in either case."""
-    run.open()
-    if run.changed_data:
-        display.note("The data set has changed since the run was saved: it goes on, but not exactly as it would have.")
-    display.note(
-        f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
-        f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
-    )
-    display.start(trainer.step, trainer.total)
     try:
+        run.open()
+        _say_begin(run, trainer, chosen, display)
         with asked_to_stop() as stop, closing(_stream(train, chosen, trainer)) as batches:
             while trainer.step < trainer.total and not distributed.any_true(stop()):
                 began = time.perf_counter()
@@ -151,6 +153,16 @@ def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, di
         display.stop()
         run.release()
     _say_end(run, trainer, chosen, display)
+
+
+def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
+    if run.changed_data:
+        display.note("The data set has changed since the run was saved: it goes on, but not exactly as it would have.")
+    display.note(
+        f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
+        f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
+    )
+    display.start(trainer.step, trainer.total)
 
 
 def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -70,10 +71,13 @@ class Run:
         self._saved_at: int | None = None
         self._log: TextIO | None = None
         self._board: Any = None
+        self._lock: int | None = None
         self._reset_window()
 
     def open(self) -> None:
         """Take up what the folder holds, or begin it."""
+        if distributed.is_main():
+            self._lock = lock(self.folder)
         last = self.folder / checkpoint.LAST
         resumed = last.exists()
         if resumed:
@@ -124,7 +128,9 @@ class Run:
             self._log.close()
         if self._board:
             self._board.close()
-        self._log = self._board = None
+        if self._lock is not None:
+            os.close(self._lock)
+        self._log = self._board = self._lock = None
 
     def save(self) -> None:
         """Write last.pt and model.safetensors, each whole or not at all."""
@@ -186,12 +192,11 @@ class Run:
         names = sorted(self._sums)
         means = distributed.average([self._sums[name] / self._window for name in names])
         elapsed = time.perf_counter() - self._since
-        factor = self.trainer.rate_factor()
         report = Report(
             step=self.trainer.step,
             epoch=self.trainer.step / self.trainer.per_epoch,
             losses={name: float(mean) for name, mean in zip(names, means, strict=True)},
-            rates={player: rate * factor for player, rate in self.trainer.rates.items()},
+            rates=self.trainer.current_rates(),
             images_per_second=self._images / elapsed,
             steps_per_second=self._window / elapsed,
             data_share=self._data_seconds / elapsed,
@@ -244,6 +249,27 @@ def score(
         if seen >= most:
             break
     return {name: float(torch.cat(values)[:most].mean()) for name, values in sums.items()}
+
+
+def lock(folder: Path) -> int | None:
+    """Make sure that no other process trains in `folder`; the lock ends with this process, however it ends.
+
+    Returns the descriptor to close, None where folders cannot be locked. Raises CheckpointError.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CheckpointError(f"Another process is training in {folder}. Wait for it, or use another --name.") from None
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _due(step: int, every: int, ends: bool) -> bool:

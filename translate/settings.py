@@ -51,6 +51,10 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         "training": TrainingSettings,
         "method": find_method(mode).settings,
     }
+    if saved.get("mode", mode) != mode:
+        raise ConfigError(f"The saved config is of --mode {saved['mode']}, not {mode}.")
+    if not all(isinstance(saved.get(name, {}), Mapping) for name in groups):
+        raise ConfigError(f"The saved config does not hold settings: {', '.join(groups)} are groups of name and value.")
     new = sort_settings(asked, groups)
     merged: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():

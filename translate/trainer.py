@@ -129,6 +129,10 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[player] * self.rate_factor()
 
+    def current_rates(self) -> dict[str, float]:
+        """The learning rate of each player in the last step."""
+        return {player: optimizer.param_groups[0]["lr"] for player, optimizer in self.optimizers.items()}
+
     def rate_factor(self) -> float:
         """What the base learning rates are multiplied by at the next step."""
         if self.settings.epochs is not None:
