@@ -1,7 +1,7 @@
 """What the three kinds of data set share: decoding, checking, caching; items follow from (seed, epoch, position)."""
 
 from abc import ABC, abstractmethod
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -16,11 +16,9 @@ from translate.config import DataSettings
 from translate.data.augment import Augment
 from translate.data.batch import Batch
 from translate.data.cache import Cache
-from translate.data.layout import Source, Split, listing
-from translate.errors import ConfigError, DataError, ImageError
-
-Place = tuple[int, int]
-"""(domain, index): 0 is A, 1 is B."""
+from translate.data.facts import Facts, Place, check_sizes, find_channels, leave_out
+from translate.data.layout import Source, Split
+from translate.errors import DataError, ImageError
 
 # The last number of every key for a generator: what it draws. Trailing zeros of a key do not count for numpy, so the
 # other numbers alone would give the item at position 0 and the order of its epoch the same generator.
@@ -35,15 +33,6 @@ class Sample(NamedTuple):
     a: np.ndarray
     b: np.ndarray | None
     file: str
-
-
-class Facts(NamedTuple):
-    """What is known of one decoded image: its size on disk and as kept, channels and type."""
-
-    size: tuple[int, int]
-    kept: tuple[int, int]
-    channels: int
-    dtype: np.dtype
 
 
 class ImageDataset(data.Dataset, ABC):
@@ -102,10 +91,10 @@ class ImageDataset(data.Dataset, ABC):
                 facts.update((place, alike.setdefault(fact, fact)) for place, fact in zip(unit, found, strict=True))
             if progress:
                 progress(done, len(units))
-        notices = self._leave_out(bad) if bad else []
+        notices = leave_out(bad, self.settings) if bad else []
         facts = self._renumber(facts) if bad else facts
-        self._channels, expanded = self._find_channels(facts)
-        self._check_sizes(facts)
+        self._channels, expanded = find_channels(self.domains, facts)
+        check_sizes(self.domains, self.units(), facts, self.settings)
         return notices + expanded
 
     # Preparing
@@ -141,14 +130,6 @@ class ImageDataset(data.Dataset, ABC):
         ]
         return facts, kept
 
-    def _leave_out(self, bad: list[str]) -> list[str]:
-        if not self.settings.skip_bad:
-            raise DataError(
-                f"{_count(len(bad), 'file')} cannot be read:\n{listing(bad)}\n--skip-bad leaves them out; "
-                "`translate datasets check` lists all."
-            )
-        return [f"Left out, because it cannot be read: {reason}" for reason in bad]
-
     def _renumber(self, facts: dict[Place, Facts]) -> dict[Place, Facts]:
         """Drop the sources that have no facts, and count the others anew."""
         new: dict[Place, Place] = {}
@@ -160,79 +141,6 @@ class ImageDataset(data.Dataset, ABC):
             self.domains[domain] = [sources[index] for index in good]
         self.cache.rename(new)
         return {new[place]: fact for place, fact in facts.items()}
-
-    def _find_channels(self, facts: dict[Place, Facts]) -> tuple[list[int], list[str]]:
-        channels, notices = [], []
-        for domain, sources in enumerate(self.domains):
-            counts = Counter(facts[domain, index].channels for index in range(len(sources)))
-            usual = max(counts, key=lambda count: (counts[count], count))
-            others = [index for index in range(len(sources)) if facts[domain, index].channels != usual]
-            if set(counts) == {1, 3} and usual == 3:
-                notices.append(
-                    f"{_count(len(others), 'grey image')} among {len(sources)} of domain {'AB'[domain]} "
-                    f"will be read as RGB, for instance {sources[others[0]].path}."
-                )
-            elif others:
-                raise DataError(
-                    f"The images of domain {'AB'[domain]} differ in their channels. Most have {usual}, but:\n"
-                    + listing([f"{sources[i].path} has {facts[domain, i].channels}" for i in others])
-                    + "\nConvert them to one kind."
-                )
-            channels.append(usual)
-        return channels, notices
-
-    def _check_sizes(self, facts: dict[Place, Facts]) -> None:
-        self._check_pairs(facts)
-        if self.settings.preprocess == "none":
-            self._check_whole(facts)
-        else:
-            self._check_crop(facts)
-
-    def _check_pairs(self, facts: dict[Place, Facts]) -> None:
-        wrong = []
-        for unit in self.units():
-            sizes = {facts[place].size for place in unit}
-            if len(sizes) > 1:
-                named = [f"{self._source(place).path} is {_size(facts[place].size)}" for place in unit]
-                wrong.append(" but ".join(named))
-        if wrong:
-            raise DataError(
-                f"The two images of a pair must be equal in size; {len(wrong)} of {len(self.units())} are not:\n"
-                + listing(wrong)
-            )
-
-    def _check_crop(self, facts: dict[Place, Facts]) -> None:
-        side = self.settings.size
-        small = [place for place, fact in facts.items() if min(fact.kept) < side]
-        if small:
-            first = facts[small[0]]
-            scaled = (
-                "" if first.kept == first.size else f", {_size(first.kept)} once scaled to {self.settings.resized},"
-            )
-            least = min(min(facts[place].kept) for place in small)
-            raise DataError(
-                f"{self._source(small[0]).path} is {_size(first.size)}{scaled} and too small for crops of {side} "
-                f"({len(small)} of {len(facts)} images are): use --size {least} or less, or "
-                "--set preprocess=resize_and_crop, which enlarges."
-            )
-
-    def _check_whole(self, facts: dict[Place, Facts]) -> None:
-        if self.settings.batch_size == 1:
-            return
-        for domain in range(len(self.domains)):
-            first, *rest = ((place, fact) for place, fact in facts.items() if place[0] == domain)
-            for place, fact in rest:
-                if fact.kept != first[1].kept:
-                    raise DataError(
-                        f"{self._source(first[0]).path} is {_size(first[1].kept)} but {self._source(place).path} is "
-                        f"{_size(fact.kept)}: whole images of different sizes do not make a batch. Use --batch-size 1, "
-                        "or another preprocess than none."
-                    )
-            if self.settings.turn and first[1].kept[0] != first[1].kept[1]:
-                raise ConfigError(
-                    f"Setting turn=True with preprocess=none lays some images of {_size(first[1].kept)} on their side: "
-                    "they make no batch with upright ones. Use --batch-size 1, or another preprocess than none."
-                )
 
     # Items
 
@@ -316,11 +224,3 @@ def _half(pixels: np.ndarray, source: Source) -> np.ndarray:
         return pixels
     middle = pixels.shape[1] // 2
     return np.ascontiguousarray(pixels[:, :middle] if source.half == "left" else pixels[:, middle:])
-
-
-def _size(size: tuple[int, int]) -> str:
-    return f"{size[1]}x{size[0]}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
