@@ -10,8 +10,7 @@ import torch
 
 import translate
 from translate.config import DataSettings
-from translate.data import loader
-from translate.data.dataset import open_split
+from translate.data import loader, open_split
 from translate.data.drawn import DRAWN, make
 from translate.data.layout import detect
 from translate.metrics import METRICS
