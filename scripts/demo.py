@@ -71,7 +71,7 @@ def examples(inputs: Path, outputs: Path, truths: Path, count: int = 4) -> list[
     chosen = images.list_images(inputs)[:count]
     return [
         {
-            title: to_tensor(read(folder / path.name).pixels)
+            title: to_tensor(read(folder / path.name).pixels.repeat(2, axis=0).repeat(2, axis=1))
             for title, folder in (("input", inputs), ("output", outputs), ("truth", truths))
         }
         for path in chosen

@@ -101,7 +101,7 @@ def test_one_pass_over_both_domains_equals_two():
 
 
 @pytest.mark.parametrize("mode", METHODS)
-@pytest.mark.parametrize(("height", "width"), [(17, 23), (31, 16)])
+@pytest.mark.parametrize(("height", "width"), [(17, 23), (31, 16), (5, 3), (1, 40)])
 def test_images_of_any_size_train(mode: str, height: int, width: int):
     train(make(mode), 1, batch(height=height, width=width))
 

@@ -3,13 +3,14 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.networks.blocks import Discriminator, check_counts, has_bias, normalisation
+from translate.networks.blocks import Discriminator, check_counts, has_bias, mirror_pad, normalisation
 
 
 class PatchGAN(Discriminator):
     """`layers` 4x4 convolutions that halve, then two that do not; a logit a patch.
 
-    Takes (N, in_channels, H, W) with H, W >= `minimum`; returns logits (N, 1, about H / 2**layers, W / 2**layers).
+    Takes (N, in_channels, H, W), continued by mirroring to `minimum`, which the layers need, if H or W is smaller;
+    returns logits (N, 1, about H / 2**layers, W / 2**layers).
     Patches are 16, 34, 70, 142, 286 pixels wide with 1 to 5 layers.
     """
 
@@ -32,6 +33,9 @@ class PatchGAN(Discriminator):
         self.head = nn.Conv2d(widths[-1], 1, 4, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        if min(height, width) < self.minimum:
+            images = mirror_pad(images, (0, max(0, self.minimum - width), 0, max(0, self.minimum - height)))
         images = F.leaky_relu(self.stem(images), 0.2)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             images = F.leaky_relu(norm(conv(images)), 0.2)
