@@ -1,16 +1,19 @@
 """Folders to folders: N inputs give N outputs, same place, same size; a bad one is named and the others finish."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from test_fit import train
 
 import translate
-from translate import images
+from translate import files, images
+from translate.checkpoint import Model
 from translate.convert import convert
-from translate.errors import ConfigError, DataError
+from translate.errors import ConfigError, DataError, DiskFullError
 from translate.translator import Translator
 
 
@@ -66,9 +69,40 @@ def test_a_bad_file_is_named_and_the_others_finish(translator: Translator, sourc
     np.save(source / "five.npy", np.zeros((8, 8, 5), np.uint8))
     summary = convert(translator, source, tmp_path / "out")
     assert sorted(path.name for path in summary.failed) == ["cut.jpg", "empty.png", "five.npy"]
-    assert all(path.name in reason or "channels" in reason for path, reason in summary.failed.items())
+    assert all(str(path) in reason for path, reason in summary.failed.items())
     assert len(summary.done) == 5
     assert len(images.list_images(tmp_path / "out")) == 5
+
+
+def test_an_output_that_cannot_be_written_is_named_and_the_others_finish(
+    translator: Translator, source: Path, tmp_path: Path
+):
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    (tmp_path / "out" / "sub").write_text("a file where a folder is needed")
+    summary = convert(translator, source, tmp_path / "out")
+    assert sorted(path.name for path in summary.failed) == ["a.jpg", "a.png", "ö 画.png"]
+    assert len(summary.done) == 2
+
+
+def test_a_full_disk_stops_at_once(
+    translator: Translator, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(path: Path, data: bytes) -> None:
+        raise files.failure(path, OSError(errno.ENOSPC, "no space"))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(DiskFullError, match="No space left"):
+        convert(translator, source, tmp_path / "out")
+
+
+def test_names_as_long_as_can_be_and_grey_suffixes(translator: Translator, tmp_path: Path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.new("L", (6, 5)).save(folder / "grey.pgm")
+    Image.new("RGB", (6, 5)).save(folder / ("画" * 80 + ".png"))
+    summary = convert(translator, folder, tmp_path / "out")
+    assert not summary.failed
+    assert sorted(path.suffix for path in summary.done) == [".png", ".ppm"]
 
 
 def test_alpha_depth_profile_and_orientation_survive(translator: Translator, tmp_path: Path):
@@ -90,6 +124,9 @@ def test_alpha_depth_profile_and_orientation_survive(translator: Translator, tmp
 
 
 def test_places_that_will_not_do_are_refused(translator: Translator, source: Path, tmp_path: Path):
+    one_way = Translator(Model({"BtoA": translator._networks["BtoA"]}, translator.about), torch.device("cpu"))
+    with pytest.raises(ConfigError, match="translates BtoA, not AtoB"):
+        convert(one_way, source, tmp_path / "out", direction="AtoB")
     with pytest.raises(DataError, match="no file or folder"):
         convert(translator, tmp_path / "nowhere", tmp_path / "out")
     (tmp_path / "empty").mkdir()

@@ -10,13 +10,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY_MODES
 
 from translate import checkpoint
-from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
+from translate.errors import CheckpointError, ConfigError, DataError, DiskFullError, TranslateError
 from translate.fit import fit
+from translate.images import Picture, read, write
 from translate.methods import METHODS
 from translate.run import Run, lock
 from translate.translator import load
@@ -128,9 +130,89 @@ def test_best_is_kept_beside_last(pairs: Path, tmp_path: Path):
 
 
 def test_a_learned_direction_is_the_one_asked_for(pairs: Path, tmp_path: Path):
-    to_b = load(train(pairs, "pix2pix", tmp_path, "ab"), "cpu")
-    to_a = load(train(pairs, "pix2pix", tmp_path, "ba", direction="BtoA"), "cpu")
+    """B is dark, A is bright: what is made of either input is as dark, or as bright, as the target."""
+    values = {"steps": 150, "width": 8, "norm": "instance", "learning_rate": 0.005, "validate_every": 0}
+    to_b = load(train(pairs, "pix2pix", tmp_path, "ab", **values), "cpu")
+    to_a = load(train(pairs, "pix2pix", tmp_path, "ba", direction="BtoA", **values), "cpu")
     assert (to_b.directions, to_a.directions) == (("AtoB",), ("BtoA",))
+    both = read(next((pairs / "val").iterdir())).pixels
+    a, b = both[:, :16], both[:, 16:]
+    assert abs(to_b(a).mean() - b.mean()) < 20 < abs(to_b(a).mean() - a.mean())
+    assert abs(to_a(b).mean() - a.mean()) < 20 < abs(to_a(b).mean() - b.mean())
+
+
+def test_a_model_that_a_kill_left_behind_is_made_good(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    save_model = Run._save_model
+
+    def killed(self: Run, name: str) -> None:
+        if self.trainer.step == 12:
+            raise KeyboardInterrupt
+        save_model(self, name)
+
+    monkeypatch.setattr(Run, "_save_model", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, "pix2pix", tmp_path, validate_every=0, sample_every=0)
+    assert checkpoint.load_state(tmp_path / "run" / "last.pt")["step"] in (0, 12)
+    monkeypatch.setattr(Run, "_save_model", save_model)
+    assert load(train(pairs, "pix2pix", tmp_path, resume=True), "cpu").about.step == 12
+
+
+def test_a_full_disk_while_logging_is_said(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("translate.run._reopen_log", lambda path, step: Path("/dev/full").open("a"))
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    with pytest.raises(DiskFullError, match=r"No space left on the disk while writing .*log.jsonl"):
+        train(pairs, "pix2pix", tmp_path)
+
+
+def test_what_a_folder_holds_is_not_overwritten(pairs: Path, tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(CheckpointError, match=r"holds model.safetensors, which would be overwritten"):
+        train(pairs, "pix2pix", tmp_path)
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == b"precious"
+
+
+def test_a_moved_data_set_is_the_same_and_a_changed_one_is_said(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    values = TINY_MODES["pix2pix"] | {"out": tmp_path, "name": "run"}
+    fit(pairs, mode="pix2pix", steps=2, **values)
+    moved = pairs.rename(tmp_path / "elsewhere")
+    fit(moved, mode="pix2pix", steps=2, resume=True, **values)
+    assert "data set has changed" not in capsys.readouterr().err
+    next((moved / "train").iterdir()).unlink()
+    fit(moved, mode="pix2pix", steps=3, resume=True, **values)
+    said = capsys.readouterr().err
+    assert "data set has changed" in said and "steps is 3, no longer 2" in said
+
+
+def test_held_out_images_of_other_channels(pairs: Path, tmp_path: Path):
+    for path in (pairs / "val").iterdir():
+        write(path, Picture(read(path).pixels[..., :1]))
+    run = train(pairs, "pix2pix", tmp_path)  # grey among RGB is read as RGB
+    assert final(run)["step"] == 12
+    for path in (pairs / "val").iterdir():
+        np.save(path.with_suffix(".npy"), np.zeros((16, 32, 5), np.uint8))
+        path.unlink()
+    with pytest.raises(DataError, match="have 5 channels, the images that are trained on 3"):
+        train(pairs, "pix2pix", tmp_path, "other")
+
+
+def test_epochs_are_passes_over_the_data_also_when_accumulating(folders: Path, tmp_path: Path):
+    run = fit(
+        folders, mode="cycle", out=tmp_path, epochs=4, accumulate=3, quiet=True, **TINY_MODES["cycle"]
+    )  # 8 images: 32 batches, three a step
+    assert final(run)["step"] == 10
+
+
+def test_what_helps_a_sick_run_may_change_and_its_length_may_not_shrink(pairs: Path, tmp_path: Path):
+    train(pairs, "pix2pix", tmp_path, steps=4)
+    train(pairs, "pix2pix", tmp_path, steps=6, resume=True, clip=1, learning_rate=1e-5, precision="bf16")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(CheckpointError, match="has 6 steps already, more than 3"):
+        train(pairs, "pix2pix", tmp_path, steps=3, resume=True)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
 def test_a_file_that_is_not_finite_stops_and_the_checkpoint_is_good(
@@ -206,6 +288,7 @@ def test_a_config_that_is_none_is_refused(pairs: Path, tmp_path: Path):
         ('{"mode": "cycle"}', "is of --mode cycle"),
         ('{"data": {"sise": 3}}', "does not know: sise"),
         ("{", "is not JSON"),
+        ('{"size": 64}', "has size at its top"),
     ]:
         file.write_text(text)
         with pytest.raises(TranslateError, match=said):
@@ -230,6 +313,12 @@ def test_wrong_settings_are_refused_before_anything_is_written(pairs: Path, tmp_
         train(pairs, "pix2pix", tmp_path / "out", size=24, preprocess="crop")
     with pytest.raises(ConfigError, match="accumulate=9"):
         train(pairs, "pix2pix", tmp_path / "out", accumulate=9)
+    with pytest.raises(ConfigError, match="epochs=0 will not do"):
+        fit(pairs, mode="pix2pix", out=tmp_path / "out", epochs=0)
+    for path in (pairs / "train").iterdir():
+        write(path, Picture(read(path).pixels.astype(np.uint16) * 257))
+    with pytest.raises(ConfigError, match="jitter"):
+        train(pairs, "pix2pix", tmp_path / "out", jitter=0.3)
     assert not (tmp_path / "out").exists()
 
 

@@ -54,7 +54,7 @@ def test_twenty_kills_change_nothing(data: dict[str, Path], tmp_path: Path, mode
     for run in [tmp_path / "run", *tmp_path.glob("ended*")]:
         assert_same(final(run), final(whole))
         assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-        assert not list(run.glob(".*partial*"))
+        assert not list(run.rglob(".*partial*"))
 
 
 def assert_loadable(run: Path) -> None:

@@ -82,6 +82,27 @@ def test_pix2pix_translates_the_way_it_is_told():
     assert to_b["G/l1"] < 10 < 30 < to_a["G/l1"]
 
 
+@pytest.mark.parametrize("mode", METHODS)
+def test_the_penalty_keeps_its_papers_balance(mode: str):
+    """Beside a penalty the critic's terms are whole, without one they are halved, as the papers have it."""
+    method = make(mode, objective="wgan", norm_d="instance")
+    judged = torch.tensor([[3.0]])
+    with_penalty = method.judge.discriminator(
+        lambda x: judged + 0 * x.sum(), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+    )
+    assert (with_penalty["real"].item(), with_penalty["fake"].item()) == (-3, 3)
+    assert with_penalty["penalty"].item() == pytest.approx(10)  # a flat critic: (0 - 1)^2 times 10
+    plain = make(mode, objective="lsgan").judge.discriminator(lambda x: judged, torch.ones(1), torch.zeros(1))
+    assert (plain["real"].item(), plain["fake"].item()) == (2, 4.5)
+
+
+def test_a_penalty_between_sizes_is_refused():
+    given = batch()
+    uneven = Batch(given.a, torch.zeros(2, 3, 24, 24), given.files)
+    with pytest.raises(ConfigError, match="of one size"):
+        train(make("cycle", objective="wgan"), 1, uneven)
+
+
 def test_identity_is_off_with_a_notice_where_channels_differ():
     method = make("cycle", (1, 3))
     assert "identity loss is off" in method.notices[0]

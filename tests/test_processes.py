@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_fit import data, final, train  # noqa: F401 (data is a fixture)
+from test_fit import assert_same, data, final, train  # noqa: F401 (data is a fixture)
 
 from translate.methods import METHODS
 
@@ -23,20 +23,33 @@ def free_port() -> int:
 @pytest.mark.parametrize("mode", METHODS)
 def test_two_processes_equal_one(data: dict[str, Path], tmp_path: Path, mode: str):  # noqa: F811
     one = final(train(data[mode], mode, tmp_path, "one", **VALUES))
-    script = tmp_path / "two.py"
+    launch_two(data[mode], mode, tmp_path, "two", VALUES)
+    two = final(tmp_path / "two")
+    for part in ("method", "averages"):
+        compare(one[part], two[part])
+
+
+def test_two_processes_resume_exactly_with_full_pools(data: dict[str, Path], tmp_path: Path):  # noqa: F811
+    values = VALUES | {"pool": 2, "schedule": "constant"}
+    launch_two(data["cycle"], "cycle", tmp_path, "whole", values)
+    launch_two(data["cycle"], "cycle", tmp_path, "parts", values | {"steps": 3})
+    launch_two(data["cycle"], "cycle", tmp_path, "parts", values | {"resume": True})
+    assert_same(final(tmp_path / "whole"), final(tmp_path / "parts"))
+
+
+def launch_two(root: Path, mode: str, out: Path, name: str, values: dict) -> None:
+    """Train in two processes under torchrun."""
+    script = out / "two.py"
     script.write_text(
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "from test_fit import train\n"
-        f"train(Path(sys.argv[2]), {mode!r}, Path(sys.argv[3]), 'two', **{VALUES!r})\n"
+        f"train(Path(sys.argv[2]), {mode!r}, Path(sys.argv[3]), {name!r}, **{values!r})\n"
     )
     launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    launch += [f"--master-port={free_port()}", str(script), str(Path(__file__).parent), str(data[mode]), str(tmp_path)]
+    launch += [f"--master-port={free_port()}", str(script), str(Path(__file__).parent), str(root), str(out)]
     done = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    two = final(tmp_path / "two")
-    for part in ("method", "averages"):
-        compare(one[part], two[part])
 
 
 def compare(one: dict, other: dict) -> None:

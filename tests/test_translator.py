@@ -85,8 +85,12 @@ def test_grey_is_read_as_rgb_and_other_channels_are_refused(run: Path):
     assert translator(pixels(channels=1)[..., 0]).shape == (13, 21, 3)
     with pytest.raises(ConfigError, match="takes 3 channels; the image has 5"):
         translator(pixels(channels=5))
-    with pytest.raises(ConfigError, match=r"takes \(N, 3, H, W\)"):
+    with pytest.raises(ConfigError, match=r"takes floats \(N, 3, H, W\)"):
         translator(torch.zeros(3, 16, 16))
+    with pytest.raises(ConfigError, match="torch.uint8"):
+        translator(torch.zeros(1, 3, 16, 16, dtype=torch.uint8))
+    with pytest.raises(ConfigError, match="An array is"):
+        translator(np.zeros((0, 4, 3), np.uint8))
 
 
 def test_batch_norm_of_single_images_translates_as_it_was_trained(pairs: Path, tmp_path: Path):

@@ -94,10 +94,12 @@ def load_model(path: Path) -> Model:
     try:
         about = About(**{name: header[name] for name in About.__dataclass_fields__})
         described = header["generators"]
-        generators: dict[Direction, nn.Module] = {
-            direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
-        }
-    except (KeyError, TypeError, TranslateError) as error:
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and thrown away: leave no trace of it
+            generators: dict[Direction, nn.Module] = {
+                direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
+            }
+        _, _ = about.channels
+    except (KeyError, TypeError, ValueError, AttributeError, TranslateError) as error:
         raise CheckpointError(f"{path} is damaged, or from a newer version: {error}.") from None
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iteration without keys)

@@ -6,7 +6,6 @@ documentation derive from it. This file imports neither torch nor numpy, so that
 
 import difflib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -38,7 +37,9 @@ class DataSettings(Config):
     direction: Direction = Field("AtoB", description="Which way to translate: domain A to B, or B to A.")
     batch_size: int = Field(1, ge=1, description="Images a step, over all processes together.")
     workers: int | None = Field(
-        None, ge=0, description="Data-loading processes; default: 0 on a CPU, else one fewer than the cores, at most 4."
+        None,
+        ge=0,
+        description="Data-loading processes; default: with CUDA the cores less one, at most 4; else 0.",
     )
     skip_bad: bool = Field(False, description="Leave unreadable files out, naming them, instead of stopping.")
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "scale_shortest", "none"] = Field(
@@ -73,7 +74,11 @@ class DataSettings(Config):
 class TrainingSettings(Config):
     """How long, how fast and on what to train; every mode shares these."""
 
-    epochs: int | None = Field(None, ge=1, description="Passes over the data; default 200 unless --steps is given.")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="Passes over the data; default 200 unless --steps is given.",
+    )
     steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of --epochs.")
     seed: int = Field(0, ge=0, lt=2**31, description="Every random draw follows from it.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
@@ -90,7 +95,7 @@ class TrainingSettings(Config):
     decay_factor: float = Field(0.1, gt=0, lt=1, description="What the step schedule multiplies the rate by.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the generators; 0: none.")
     clip: float = Field(0.0, ge=0, description="Largest norm of a player's gradient; 0: no clipping.")
-    accumulate: int = Field(1, ge=1, description="Batches whose gradients are averaged into one step.")
+    accumulate: int = Field(1, ge=1, description="Batches whose gradients make one step (spares memory in cycle only).")
     report_every: int = Field(50, ge=1, description="Steps between two lines of log.jsonl.")
     sample_every: int = Field(500, ge=0, description="Steps between two sample grids; 0: only at the end.")
     save_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
@@ -142,13 +147,6 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     return f" Known: {', '.join(known)}." if len(known) <= 12 else ""
-
-
-def existing_folder(path: Path) -> Path:
-    """Return `path` if it is a folder; raises ConfigError otherwise."""
-    if not path.is_dir():
-        raise ConfigError(f"{path} is not a folder." if path.exists() else f"There is no folder {path}.")
-    return path
 
 
 def _explain(cls: type[Config], item: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from translate import images
 from translate.config import Direction
-from translate.errors import ConfigError, DataError, ImageError
+from translate.errors import ConfigError, DataError, DiskFullError, TranslateError
 from translate.translator import Translator
 
 
@@ -30,8 +30,9 @@ def convert(
     """Translate every image under `source` to the same relative path under `target`, at its own size.
 
     Transparency, colour profile, EXIF and bit depth stay where the format can hold them. Raises DataError if there is
-    nothing to translate, ConfigError if the two places will not do.
+    nothing to translate, ConfigError if the two places or the direction will not do, DiskFullError at once.
     """
+    direction = translator.checked(direction)
     jobs = plan(Path(source), Path(target), translator.channels(direction)[1])
     summary = Summary()
     for index, (taken, given) in enumerate(jobs):
@@ -41,13 +42,20 @@ def convert(
             picture = images.read(taken)
             given.parent.mkdir(parents=True, exist_ok=True)
             images.write(given, replace(picture, pixels=translator(picture.pixels, direction)))
-        except (ImageError, ConfigError) as error:
-            summary.failed[taken] = str(error)
+        except DiskFullError:
+            raise
+        except (TranslateError, OSError) as error:
+            summary.failed[taken] = _named(taken, error)
         else:
             summary.done.append(given)
     if progress:
         progress(len(jobs), len(jobs))
     return summary
+
+
+def _named(taken: Path, error: Exception) -> str:
+    text = str(error)
+    return text if str(taken) in text else f"{taken}: {text}"
 
 
 def plan(source: Path, target: Path, channels: int) -> list[tuple[Path, Path]]:
@@ -75,8 +83,9 @@ def _with_suffix(path: Path, channels: int) -> Path:
     """The output's name: the input's, unless its format cannot hold the output."""
     if channels not in (1, 3):
         return path.with_suffix(".npy")
-    # A GIF holds 256 colours: a translation would lose most of its own.
-    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
+    # A GIF holds 256 colours: a translation would lose most of its own. A .pgm is grey by name.
+    other = {".gif": ".png", ".pgm": ".ppm" if channels == 3 else ".pgm"}.get(path.suffix.lower())
+    return path.with_suffix(other) if other else path
 
 
 def _refuse_collisions(jobs: list[tuple[Path, Path]]) -> None:

@@ -37,6 +37,11 @@ def start(device: str) -> tuple[int, int]:
     return rank(), world()
 
 
+def started() -> bool:
+    """Whether this process has joined others, by `start` or by the caller's own doing."""
+    return dist.is_available() and dist.is_initialized()
+
+
 def stop() -> None:
     """Leave the processes."""
     if dist.is_initialized():
@@ -101,6 +106,15 @@ def average(values: list[Tensor]) -> list[Tensor]:
     dist.all_reduce(together)
     together /= world()
     return [mean.to(value.device, value.dtype) for mean, value in zip(together, values, strict=True)]
+
+
+def gather(value: Any) -> list[Any]:
+    """`value` of every process, in their order."""
+    if world() == 1:
+        return [value]
+    gathered: list[Any] = [None] * world()
+    dist.all_gather_object(gathered, value)
+    return gathered
 
 
 def barrier() -> None:

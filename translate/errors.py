@@ -5,7 +5,8 @@ TranslateError
   DataError          a data set is missing, empty, mismatched or holds unreadable files
     ImageError       one file cannot be read or written
   CheckpointError    a checkpoint is missing, damaged, foreign or of another mode
-  TrainingError      training cannot go on: a value is not finite, a disk is full
+  TrainingError      training cannot go on: a value is not finite, a device is missing
+  DiskFullError      no space is left to write to
 """
 
 
@@ -31,3 +32,7 @@ class CheckpointError(TranslateError):
 
 class TrainingError(TranslateError):
     """Training cannot go on."""
+
+
+class DiskFullError(TranslateError):
+    """No space is left to write to."""

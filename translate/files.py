@@ -3,10 +3,11 @@
 import contextlib
 import errno
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from translate.errors import TranslateError
+from translate.errors import DiskFullError, TranslateError
 
 _MARK = ".partial-"
 
@@ -15,10 +16,11 @@ _MARK = ".partial-"
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well it is flushed to disk and renamed to `path`.
 
-    When the block raises, the temporary file goes and what stood at `path` stays. Raises TranslateError, naming the
-    path, if the disk is full or the folder cannot be written.
+    When the block raises, the temporary file goes and what stood at `path` stays. Raises DiskFullError, or
+    TranslateError if the folder cannot be written, naming the path.
     """
-    temporary = path.with_name(f".{path.stem[:100]}{_MARK}{os.getpid()}{path.suffix}")
+    # Of the name only a hash: the temporary one must not be too long where the name itself just fits.
+    temporary = path.with_name(f".{zlib.crc32(path.name.encode()):08x}{_MARK}{os.getpid()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -26,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise TranslateError(_reason(path, error)) from error
+        raise failure(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -39,8 +41,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Delete the temporary files that a killed process left in `folder`."""
-    for path in folder.glob(f".*{_MARK}*"):
+    """Delete the temporary files that a killed process left in `folder` and below."""
+    for path in folder.rglob(f".*{_MARK}*"):
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -53,7 +55,10 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _reason(path: Path, error: OSError) -> str:
+def failure(path: Path, error: OSError) -> TranslateError:
+    """The error that says that `path` cannot be written, and why."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"No space left on the disk while writing {path}; what stood there before is unharmed. Free some space."
-    return f"Cannot write {path}: {error.strerror or error}."
+        return DiskFullError(
+            f"No space left on the disk while writing {path}; what stood there before is unharmed. Free some space."
+        )
+    return TranslateError(f"Cannot write {path}: {error.strerror or error}.")

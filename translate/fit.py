@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from translate.data.batch import Batch
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError
 from translate.methods import Method, find_method
-from translate.run import HeldOut, Run
+from translate.run import HeldOut, Run, import_board
 from translate.settings import Settings
 from translate.trainer import Trainer, choose_device, configure_backends
 from translate.version import __version__
@@ -50,14 +51,19 @@ def fit(
     find_method(mode)
     root = catalogue.find(str(dataset))
     folder = Path(out) / (f"{root.resolve().name}-{mode}" if name is None else _plain(name))
-    chosen = _settings(root, mode, folder, resume, config, asked)
+    chosen, notices = _settings(root, mode, folder, resume, config, asked)
     device = choose_device(_local(chosen.training.device))
     configure_backends(chosen.training, device)
+    began = not distributed.started()
     distributed.start(device.type)
     try:
-        return _fit(chosen, folder, device, display if distributed.is_main() else Display(quiet=True))
+        display = display if distributed.is_main() else Display(quiet=True)
+        for text in notices:
+            display.note(text)
+        return _fit(chosen, folder, device, display)
     finally:
-        distributed.stop()
+        if began:
+            distributed.stop()
 
 
 def _plain(name: str) -> str:
@@ -77,24 +83,25 @@ def _local(device: str) -> str:
 
 def _settings(
     root: Path, mode: str, folder: Path, resume: bool, config: str | PathLike[str] | None, asked: dict[str, Any]
-) -> Settings:
-    """Merge the settings and hold them against a run that stands at `folder` already."""
+) -> tuple[Settings, list[str]]:
+    """Merge the settings and hold them against what stands at `folder` already; also says what resuming changes."""
     saved_at = folder / checkpoint.CONFIG
     if resume and not saved_at.exists():
         runs = [path.parent.name for path in folder.parent.glob(f"*/{checkpoint.CONFIG}")]
         hint = near_miss(folder.name, runs) if runs else " There are no runs there."
         raise CheckpointError(f"There is no run {folder} to resume.{hint}")
-    if saved_at.exists() and not resume:
-        raise CheckpointError(f"There is a run {folder} already: --resume goes on with it, --name makes another.")
     if resume:
         saved = checkpoint.load_config(saved_at)
         settings.refuse_other_mode(folder, saved, mode)
-    else:
-        saved = checkpoint.load_config(Path(config)) if config else {}
-    chosen = settings.resolve(mode, str(root.resolve()), asked, saved)
-    if resume:
-        settings.refuse_changes(folder, saved, chosen)
-    return chosen
+        chosen = settings.resolve(mode, str(root.resolve()), asked, saved)
+        return chosen, settings.changes(folder, saved, chosen)
+    if saved_at.exists():
+        raise CheckpointError(f"There is a run {folder} already: --resume goes on with it, --name makes another.")
+    held = [name for name in (checkpoint.LAST, checkpoint.MODEL, checkpoint.BEST) if (folder / name).exists()]
+    if held:
+        raise CheckpointError(f"{folder} holds {held[0]}, which would be overwritten: choose another --name.")
+    saved = checkpoint.load_config(Path(config)) if config else {}
+    return settings.resolve(mode, str(root.resolve()), asked, saved), []
 
 
 def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display) -> Path:
@@ -106,13 +113,14 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     train = _open(layout, "train", kind, chosen, display)
     held_out = _held_out(layout, train, kind, chosen, display)
     channels = _two_channels(train)
-    total, per_epoch = _length(train, chosen)
+    total, batches = _length(train, chosen)
+    _rehearse(train, chosen)
 
     torch.manual_seed(training.seed)
     method = kind(chosen.method, channels, data.size, data.direction)
     for text in method.notices:
         display.note(text)
-    trainer = Trainer(method, training, total, per_epoch, device)
+    trainer = Trainer(method, training, total, batches, device)
     about = About(
         mode=chosen.mode,
         direction=data.direction,
@@ -123,11 +131,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
         licence=training.licence,
         version=__version__,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    if distributed.is_main():
-        checkpoint.save_config(folder, chosen.to_json(channels))
-    distributed.barrier()
-    run = Run(folder, trainer, training, about, held_out, _fingerprint(train))
+    run = Run(folder, trainer, training, about, held_out, _fingerprint(train, layout.root))
     _train(run, trainer, train, chosen, display)
     distributed.barrier()  # no process goes on, or ends, before the main one has written all
     return folder
@@ -136,9 +140,9 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
 def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
     """Play all steps that are left, unless a signal asks to stop; save in either case."""
     try:
-        run.open()
+        run.open(chosen.to_json(run.about.channels))
         _say_begin(run, trainer, chosen, display)
-        with asked_to_stop() as stop, closing(_stream(train, chosen, trainer)) as batches:
+        with asked_to_stop() as stop, closing(_training_stream(train, chosen, trainer)) as batches:
             while trainer.step < trainer.total and not distributed.any_true(stop()):
                 began = time.perf_counter()
                 taken = [next(batches) for _ in range(chosen.training.accumulate)]
@@ -156,8 +160,8 @@ def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, di
 
 
 def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
-    if run.changed_data:
-        display.note("The data set has changed since the run was saved: it goes on, but not exactly as it would have.")
+    for text in run.notices:
+        display.note(text)
     display.note(
         f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
         f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
@@ -170,10 +174,11 @@ def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> 
     if trainer.step < trainer.total:
         display.note(
             f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: translate fit "
-            f"{chosen.dataset} --mode {chosen.mode} --out {run.folder.parent} --name {run.folder.name} --resume"
+            f"{quote(chosen.dataset)} --mode {chosen.mode} --out {quote(str(run.folder.parent))} "
+            f"--name {quote(run.folder.name)} --resume"
         )
     else:
-        display.note(f"Done: {run.folder}. {scores}\nUse it: translate convert {run.folder} INPUT OUTPUT")
+        display.note(f"Done: {run.folder}. {scores}\nUse it: translate convert {quote(str(run.folder))} INPUT OUTPUT")
 
 
 def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display) -> ImageDataset:
@@ -187,9 +192,7 @@ def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, disp
     return dataset
 
 
-def _held_out(
-    layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display
-) -> HeldOut | None:
+def _held_out(layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display) -> HeldOut:
     """Held-out images for samples and validation: val, else test, else none (then samples come from train)."""
     split = next((split for split in ("val", "test") if split in layout.splits), None)
     if split is None:
@@ -198,13 +201,16 @@ def _held_out(
     truth = kind.source == "paired" or split in layout.truth
     if not truth:
         display.note("No validation: the held-out images have no known truth.")
-    dataset = _open(layout, split, kind, _uncached(chosen), display)
+    if truth and split == "test":
+        display.note("There is no val split: the best model is chosen by the test images.")
+    dataset = _open(layout, split, kind, _one_by_one(chosen), display)
+    dataset.take_channels(train.channels)
     return HeldOut(lambda: loader.held_out(dataset, 1), truth)
 
 
-def _uncached(chosen: Settings) -> Settings:
-    """The same settings without a cache: held-out images are decoded anew, whole."""
-    return replace(chosen, data=chosen.data.model_copy(update={"cache": 0}))
+def _one_by_one(chosen: Settings) -> Settings:
+    """The same settings for held-out images: looked at one by one, decoded anew each time."""
+    return replace(chosen, data=chosen.data.model_copy(update={"cache": 0, "batch_size": 1}))
 
 
 def _two_channels(train: ImageDataset) -> tuple[int, int]:
@@ -213,29 +219,52 @@ def _two_channels(train: ImageDataset) -> tuple[int, int]:
 
 
 def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
-    """Optimizer steps in all, and an epoch."""
+    """Optimizer steps in all, and batches in an epoch."""
     batches = loader.batches_per_epoch(train, chosen.data.batch_size)
-    per_epoch = batches // chosen.training.accumulate
-    if per_epoch == 0:
+    if batches < chosen.training.accumulate:
         raise ConfigError(
             f"accumulate={chosen.training.accumulate} batches of {chosen.data.batch_size} are more than the "
             f"{len(train)} images of an epoch: lower one of them."
         )
-    return chosen.training.steps or (chosen.training.epochs or 0) * per_epoch, per_epoch
+    if chosen.training.steps is not None:
+        return chosen.training.steps, batches
+    return (chosen.training.epochs or 0) * batches // chosen.training.accumulate, batches
 
 
-def _stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
-    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
-    usual = 0 if trainer.device.type == "cpu" else loader.default_workers()
-    yield from loader.stream(
+def _rehearse(train: ImageDataset, chosen: Settings) -> None:
+    """Meet what can only be refused while training before a run folder exists: draw a batch, import the board."""
+    with closing(_stream(train, chosen, start=0, workers=0)) as batches:
+        next(batches)
+    if chosen.training.tensorboard:
+        import_board()
+
+
+def _stream(
+    train: ImageDataset, chosen: Settings, *, start: int, workers: int, pin: bool = False
+) -> Generator[Batch, None, None]:
+    """This process's share of the global batches from number `start` on."""
+    return loader.stream(
         train,
         batch_size=chosen.data.batch_size,
         seed=chosen.training.seed,
-        start=trainer.step * chosen.training.accumulate,
-        workers=usual if chosen.data.workers is None else chosen.data.workers,
+        start=start,
+        workers=workers,
         rank=distributed.rank(),
         world=distributed.world(),
-        pin=trainer.device.type == "cuda",
+        pin=pin,
+    )
+
+
+def _training_stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
+    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
+    on_gpu = trainer.device.type == "cuda"
+    usual = loader.default_workers() if on_gpu else 0
+    return _stream(
+        train,
+        chosen,
+        start=trainer.step * chosen.training.accumulate,
+        workers=usual if chosen.data.workers is None else chosen.data.workers,
+        pin=on_gpu,
     )
 
 
@@ -245,11 +274,14 @@ def _statistics(method: Method, batch_size: int) -> Any:
     return "image" if batch_norm and batch_size == 1 else "running"
 
 
-def _fingerprint(train: ImageDataset) -> str:
-    """Changes when files come, go or are renamed."""
+def _fingerprint(train: ImageDataset, root: Path) -> str:
+    """Changes when files come, go or are renamed, not when the whole data set moves."""
     digest = hashlib.sha256()
-    for index in range(len(train)):
-        digest.update("\0".join(Path(file).name for file in train.files(index)).encode())
+    for domain in train.domains:
+        for source in domain:
+            digest.update(
+                f"{source.path.relative_to(root).as_posix()} {source.half}\0".encode(errors="surrogateescape")
+            )
     return digest.hexdigest()
 
 

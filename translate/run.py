@@ -1,5 +1,6 @@
 """A run folder while it is trained: log, samples, validation, checkpoints; what is on disk is good at any moment."""
 
+import contextlib
 import json
 import math
 import os
@@ -47,7 +48,7 @@ class HeldOut:
 class Run:
     """Keeps a run folder. Only the main process writes; the others keep step.
 
-    `about` is what the model files say of themselves; `report` and `scored` are told of each new line.
+    `about` is what the model files say of themselves, `fingerprint` says which data is trained on.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Run:
         trainer: Trainer,
         settings: TrainingSettings,
         about: About,
-        held_out: HeldOut | None,
+        held_out: HeldOut,
         fingerprint: str = "",
     ) -> None:
         self.folder = folder
@@ -65,7 +66,7 @@ class Run:
         self.about = about
         self.held_out = held_out
         self.fingerprint = fingerprint
-        self.changed_data = False
+        self.notices: list[str] = []
         self.best = -math.inf
         self.scores: dict[str, float] = {}
         self._saved_at: int | None = None
@@ -74,9 +75,17 @@ class Run:
         self._lock: int | None = None
         self._reset_window()
 
-    def open(self) -> None:
-        """Take up what the folder holds, or begin it."""
+    def open(self, config: dict[str, Any]) -> None:
+        """Take up what the folder holds, or begin it, with `config` for its config.json.
+
+        Raises CheckpointError, before anything is written, if another process trains here, if the files do not fit, or
+        if the run is longer already than it should become.
+        """
         if distributed.is_main():
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise files.failure(self.folder, error) from error
             self._lock = lock(self.folder)
         last = self.folder / checkpoint.LAST
         resumed = last.exists()
@@ -85,12 +94,13 @@ class Run:
         distributed.barrier()  # no process writes before all have looked
         if distributed.is_main():
             files.remove_partial(self.folder)
+            checkpoint.save_config(self.folder, config)
             (self.folder / "samples").mkdir(exist_ok=True)
             self._log = _reopen_log(self.folder / "log.jsonl", self.trainer.step)
             if self.settings.tensorboard:
-                self._board = _open_board(self.folder, self.trainer.step)
-            if not resumed:
-                self.save()
+                self._board = import_board()(self.folder / "tensorboard", purge_step=self.trainer.step + 1)
+        if not resumed:
+            self.save()
 
     def _restore(self, last: Path) -> None:
         state = checkpoint.load_state(last)
@@ -98,36 +108,62 @@ class Run:
             self.trainer.restore(state)
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(f"{last} does not fit this run: {str(error).splitlines()[0]}") from None
-        self.best = state["best"]
+        if self.trainer.step > self.trainer.total:
+            raise CheckpointError(
+                f"{self.folder} has {self.trainer.step} steps already, more than {self.trainer.total}: "
+                "give more --steps or --epochs to make it longer."
+            )
         self.scores = state["scores"]
-        self.changed_data = state["fingerprint"] != self.fingerprint
-        self._saved_at = self.trainer.step
+        self.best = self._best_so_far()
+        if state["fingerprint"] != self.fingerprint:
+            self.notices.append("The data set has changed since the run was saved: it does not go on exactly.")
+        if len(state["processes"]) != distributed.world():
+            self.notices.append(
+                f"The run was saved by {len(state['processes'])} processes and goes on with {distributed.world()}: "
+                "not exactly."
+            )
+
+    def _best_so_far(self) -> float:
+        """The score of best.safetensors, which may be newer than last.pt."""
+        path = self.folder / checkpoint.BEST
+        if not path.exists():
+            return -math.inf
+        return float(checkpoint.read_header(path)["scores"][self._judged])
+
+    @property
+    def _judged(self) -> str:
+        return f"{self.about.direction}/psnr"
 
     def after_step(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> Report | None:
         """Record a step; report, validate, sample and save when due. Returns the report if one was due."""
         self._count(losses, images, data_seconds)
         step, ends = self.trainer.step, self.trainer.step == self.trainer.total
         report = self._report() if ends or step % self.settings.report_every == 0 else None
+        began = time.perf_counter()
         if _due(step, self.settings.validate_every, ends):
             self.validate()
         if _due(step, self.settings.sample_every, ends):
             self.sample()
         if _due(step, self.settings.save_every, ends):
             self.save()
+        self._since += time.perf_counter() - began  # speeds are those of training
         return report
 
     def close(self) -> None:
-        """Save what is not yet saved and close the log."""
+        """Report and save what is not yet, and close the log."""
+        if self._window:
+            self._report()
         if self._saved_at != self.trainer.step:
             self.save()
         self.release()
 
     def release(self) -> None:
         """Close the log, saving nothing."""
-        if self._log:
-            self._log.close()
-        if self._board:
-            self._board.close()
+        with contextlib.suppress(OSError):  # the disk is full, which was said already
+            if self._log:
+                self._log.close()
+            if self._board:
+                self._board.close()
         if self._lock is not None:
             os.close(self._lock)
         self._log = self._board = self._lock = None
@@ -136,10 +172,11 @@ class Run:
         """Write last.pt and model.safetensors, each whole or not at all."""
         self.trainer.check_finite()
         self._saved_at = self.trainer.step
+        state = self.trainer.state()
         if not distributed.is_main():
             return
-        extra = {"best": self.best, "scores": self.scores, "fingerprint": self.fingerprint}
-        checkpoint.save_state(self.folder / checkpoint.LAST, self.trainer.state() | extra)
+        extra = {"scores": self.scores, "fingerprint": self.fingerprint}
+        checkpoint.save_state(self.folder / checkpoint.LAST, state | extra)
         self._save_model(checkpoint.MODEL)
 
     def _save_model(self, name: str) -> None:
@@ -149,11 +186,11 @@ class Run:
     @torch.no_grad()
     def validate(self) -> None:
         """Score held-out images against their truth, log it, and keep the best model beside the last."""
-        if self.held_out is None or not self.held_out.truth or not distributed.is_main():
+        if not self.held_out.truth or not distributed.is_main():
             return
         self.scores = score(self.held_out.batches(), self._finished(), self.trainer, self.settings.validate_images)
         self._write({"step": self.trainer.step, **self.scores})
-        value = self.scores[f"{self.about.direction}/psnr"]
+        value = self.scores[self._judged]
         if value > self.best:
             self.best = value
             self._save_model(checkpoint.BEST)
@@ -161,7 +198,7 @@ class Run:
     @torch.no_grad()
     def sample(self) -> None:
         """Draw samples/NNNNNN.png from the first held-out images."""
-        if self.held_out is None or not distributed.is_main():
+        if not distributed.is_main():
             return
         batches = [batch for batch, _ in zip(self.held_out.batches(), range(4), strict=False)]
         generators = self._finished()
@@ -194,7 +231,7 @@ class Run:
         elapsed = time.perf_counter() - self._since
         report = Report(
             step=self.trainer.step,
-            epoch=self.trainer.step / self.trainer.per_epoch,
+            epoch=self.trainer.epoch,
             losses={name: float(mean) for name, mean in zip(names, means, strict=True)},
             rates=self.trainer.current_rates(),
             images_per_second=self._images / elapsed,
@@ -217,8 +254,11 @@ class Run:
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._log:
-            self._log.write(json.dumps(line) + "\n")
-            self._log.flush()
+            try:
+                self._log.write(json.dumps(line) + "\n")
+                self._log.flush()
+            except OSError as error:
+                raise files.failure(self.folder / "log.jsonl", error) from error
         if self._board:
             for name, value in line.items():
                 if name != "step":
@@ -290,9 +330,10 @@ def _reopen_log(path: Path, step: int) -> TextIO:
     return path.open("a", encoding="utf-8")
 
 
-def _open_board(folder: Path, step: int) -> Any:
+def import_board() -> Any:
+    """TensorBoard's writer; raises ConfigError if it is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError("tensorboard is not installed: pip install 'translate[tensorboard]'.") from None
-    return SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+    return SummaryWriter

@@ -13,9 +13,10 @@ from translate.errors import CheckpointError, ConfigError
 from translate.methods import find_method
 from translate.version import __version__
 
-# What may change when a run is resumed: how long, where and how often to look, not what is learned.
-FREE_ON_RESUME = {"epochs", "steps", "device", "workers", "threads", "compile", "cache", "tensorboard"}
-FREE_ON_RESUME |= {"licence", "report_every", "sample_every", "save_every", "validate_every", "validate_images"}
+# What may change when a run is resumed: what nothing learned depends on, and what makes it longer or helps it along.
+WITHOUT_EFFECT = {"device", "workers", "threads", "compile", "cache", "tensorboard", "licence"}
+WITHOUT_EFFECT |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
+FREE_ON_RESUME = {"epochs", "steps", "clip", "learning_rate", "learning_rate_d", "precision", "skip_bad"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         "training": TrainingSettings,
         "method": find_method(mode).settings,
     }
+    strange = sorted(set(saved) - {*groups, "format", "mode", "dataset", "channels", "versions"})
+    if strange:
+        raise ConfigError(
+            f"The saved config has {', '.join(strange)} at its top: settings stand in the groups {', '.join(groups)}."
+        )
     if saved.get("mode", mode) != mode:
         raise ConfigError(f"The saved config is of --mode {saved['mode']}, not {mode}.")
     if not all(isinstance(saved.get(name, {}), Mapping) for name in groups):
@@ -65,7 +71,7 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         if {"epochs", "steps"} & set(new[name]):
             old = {key: value for key, value in old.items() if key not in ("epochs", "steps")}
         merged[name] = old | new[name]
-    if name_length(merged["training"]) is None:
+    if merged["training"].get("epochs") is None and merged["training"].get("steps") is None:
         merged["training"]["epochs"] = 200
     return Settings(
         mode=mode,
@@ -74,11 +80,6 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         training=TrainingSettings.checked(merged["training"]),
         method=groups["method"].checked(merged["method"]),
     )
-
-
-def name_length(training: Mapping[str, Any]) -> Any:
-    """The run's length as given, in epochs or steps; None if neither is."""
-    return training.get("epochs") or training.get("steps")
 
 
 def refuse_other_mode(run: Path, saved: Mapping[str, Any], mode: str) -> None:
@@ -90,14 +91,22 @@ def refuse_other_mode(run: Path, saved: Mapping[str, Any], mode: str) -> None:
         )
 
 
-def refuse_changes(run: Path, saved: Mapping[str, Any], settings: Settings) -> None:
-    """Raise CheckpointError if `settings` would make another run of `run` than the one that was `saved`."""
+def changes(run: Path, saved: Mapping[str, Any], settings: Settings) -> list[str]:
+    """One sentence for each setting of `saved` that `settings` changes and that what is learned depends on.
+
+    Raises CheckpointError for a change that would make another run of `run`.
+    """
+    notices = []
     now = settings.to_json((0, 0))
     for group in ("data", "training", "method"):
         for key, value in now[group].items():
             old = saved.get(group, {}).get(key, value)
-            if key not in FREE_ON_RESUME and old != value:
+            if old == value or key in WITHOUT_EFFECT:
+                continue
+            if key not in FREE_ON_RESUME:
                 raise CheckpointError(
                     f"Run {run} was trained with {key}={old}, not {value}. A resumed run keeps its settings: "
                     f"leave {key} out, or choose another --name."
                 )
+            notices.append(f"From here on {key} is {value}, no longer {old}.")
+    return notices

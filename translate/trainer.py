@@ -17,7 +17,7 @@ from translate import distributed, schedule
 from translate.checkpoint import to_cpu
 from translate.config import Direction, TrainingSettings
 from translate.data.batch import Batch
-from translate.errors import TrainingError
+from translate.errors import ConfigError, TrainingError
 from translate.methods import Method
 
 DTYPES = {"32": torch.float32, "bf16": torch.float32, "64": torch.float64}
@@ -26,16 +26,16 @@ DTYPES = {"32": torch.float32, "bf16": torch.float32, "64": torch.float64}
 class Trainer:
     """Holds a method, its optimizers and the number of steps done.
 
-    `total` and `per_epoch` are in optimizer steps; the learning rate is counted in epochs if settings.epochs is set,
-    else in steps.
+    `total` is in optimizer steps, `batches` is how many batches an epoch has; the learning rate is counted in epochs
+    if settings.epochs is set, else in steps. Raises ConfigError if the method cannot be compiled but should be.
     """
 
     def __init__(
-        self, method: Method, settings: TrainingSettings, total: int, per_epoch: int, device: torch.device
+        self, method: Method, settings: TrainingSettings, total: int, batches: int, device: torch.device
     ) -> None:
         self.settings = settings
         self.total = total
-        self.per_epoch = per_epoch
+        self.batches = batches
         self.device = device
         self.dtype = DTYPES[settings.precision]
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
@@ -47,8 +47,12 @@ class Trainer:
         self.rates = {player: optimizer.param_groups[0]["lr"] for player, optimizer in self.optimizers.items()}
         self.step = 0
         self._averages = copy.deepcopy(method.generators()) if settings.ema else None
-        self._unfinished: list[tuple[str, Tensor]] = []
+        self._unchecked: list[tuple[str, Tensor]] = []
         if settings.compile:
+            if not method.compilable:
+                raise ConfigError(
+                    "A gradient penalty cannot be compiled: leave out --compile, or use another objective."
+                )
             for network in method.children():
                 network.compile()
 
@@ -59,6 +63,7 @@ class Trainer:
         by it, if a loss or gradient is not finite (on a GPU: at the latest at the next step's beginning).
         """
         self.check_finite()
+        self._playing = self.step + 1
         seed_step(self.settings.seed, self.step)
         self._set_rates()
         self.method.train()
@@ -103,7 +108,7 @@ class Trainer:
         """Note this turn's finiteness, clip if asked; on a CPU, where looking costs nothing, refuse at once."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        self._unfinished += [*losses.items(), (f"{player}'s gradient", norm)]
+        self._unchecked += [*losses.items(), (f"{player}'s gradient", norm)]
         if self.device.type == "cpu":
             self.check_finite()
         if self.settings.clip:
@@ -111,17 +116,17 @@ class Trainer:
 
     def check_finite(self) -> None:
         """Raise TrainingError if a loss or gradient seen since the last check was not finite."""
-        if not self._unfinished:
+        if not self._unchecked:
             return
-        names, values = zip(*self._unfinished, strict=True)
-        self._unfinished = []
+        names, values = zip(*self._unchecked, strict=True)
+        self._unchecked = []
         finite = torch.isfinite(torch.stack([value.double() for value in values]))
         if not bool(finite.all()):
             bad = [name for name, fine in zip(names, finite.tolist(), strict=True) if not fine]
             shown = ", ".join(self._files[:8]) + (f" and {len(self._files) - 8} more" if len(self._files) > 8 else "")
             raise TrainingError(
-                f"Step {self.step + 1}: {', '.join(bad)} is not finite, on {shown}. Nothing was saved since the last "
-                "checkpoint, which is good. Try a lower learning_rate, clip=1, or precision 32, and --resume."
+                f"Step {self._playing}: {', '.join(bad)} is not finite, on {shown}. Nothing was saved since the last "
+                "checkpoint, which is good: --resume it with --set clip=1, a lower learning_rate, or --precision 32."
             )
 
     def _set_rates(self) -> None:
@@ -136,7 +141,8 @@ class Trainer:
     def rate_factor(self) -> float:
         """What the base learning rates are multiplied by at the next step."""
         if self.settings.epochs is not None:
-            return schedule.factor(self.settings, self.step // self.per_epoch, self.settings.epochs)
+            epoch = self.step * self.settings.accumulate // self.batches
+            return schedule.factor(self.settings, min(epoch, self.settings.epochs - 1), self.settings.epochs)
         return schedule.factor(self.settings, self.step, self.total)
 
     @torch.no_grad()
@@ -156,19 +162,30 @@ class Trainer:
         source = self._averages if self._averages is not None else self.method.generators()
         return {direction: _plain_copy(network).eval() for direction, network in source.items()}
 
+    @property
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return self.step * self.settings.accumulate / self.batches
+
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs, as tensors on the CPU and plain values; save it before the next step."""
+        """Everything that a resumed run needs, as tensors on the CPU and plain values; save it before the next step.
+
+        Every process must ask: "processes" gathers what each keeps of its own, such as its pool of past fakes.
+        """
         averages = self._averages or {}
+        method = to_cpu(self.method.state_dict())
         return {
             "step": self.step,
-            "method": to_cpu(self.method.state_dict()),
+            "method": method,
+            "processes": distributed.gather({k: v for k, v in method.items() if k.endswith("_extra_state")}),
             "optimizers": {player: to_cpu(o.state_dict()) for player, o in self.optimizers.items()},
             "averages": {direction: to_cpu(network.state_dict()) for direction, network in averages.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up `state`; raises KeyError or RuntimeError if it is another method's."""
-        self.method.load_state_dict(state["method"])
+        own = state["processes"][distributed.rank()] if len(state["processes"]) == distributed.world() else {}
+        self.method.load_state_dict(state["method"] | own)
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
         for direction, network in (self._averages or {}).items():

@@ -65,17 +65,17 @@ class Translator:
 
     @torch.inference_mode()
     def _tensor(self, batch: Tensor, direction: Direction | None) -> Tensor:
-        direction = self._checked(direction)
+        direction = self.checked(direction)
         wanted = self.channels(direction)[0]
-        if batch.ndim != 4 or batch.shape[1] != wanted:
-            shape = tuple(batch.shape)
-            raise ConfigError(f"This model takes (N, {wanted}, H, W) in direction {direction}, not {shape}.")
+        if batch.ndim != 4 or batch.shape[1] != wanted or 0 in batch.shape or not batch.is_floating_point():
+            given = f"{tuple(batch.shape)} of {batch.dtype}"
+            raise ConfigError(f"This model takes floats (N, {wanted}, H, W) in direction {direction}, not {given}.")
         output = translate_any_size(self._networks[direction], batch.to(self.device, torch.float32))
         return output.to(batch.device, batch.dtype)
 
     def _array(self, pixels: np.ndarray, direction: Direction | None) -> np.ndarray:
-        checked = self._checked(direction)
-        if pixels.ndim not in (2, 3):
+        checked = self.checked(direction)
+        if pixels.ndim not in (2, 3) or 0 in pixels.shape:
             raise ConfigError(f"An array is (H, W) or (H, W, C), not {pixels.shape}.")
         shaped = match_channels(pixels[..., None] if pixels.ndim == 2 else pixels, self.channels(checked)[0])
         output = self._tensor(images.to_tensor(shaped)[None], checked)[0]
@@ -86,7 +86,8 @@ class Translator:
         output = self._array(picture.pixels, direction)
         return images.to_pil(output, picture.alpha)
 
-    def _checked(self, direction: Direction | None) -> Direction:
+    def checked(self, direction: Direction | None) -> Direction:
+        """`direction`, or the usual one if None; raises ConfigError if the model does not translate that way."""
         chosen = direction or self.about.direction
         if chosen not in self._networks:
             there = " or ".join(self._networks)

@@ -16,9 +16,10 @@ def import_(
     ] = "running",
 ) -> None:
     """Read a generator that pytorch-CycleGAN-and-pix2pix saved; its settings are told from its weights."""
+    from translate import files, networks
     from translate.checkpoint import About, save_model
     from translate.errors import CheckpointError, ConfigError
-    from translate.foreign import load_foreign, read_foreign
+    from translate.foreign import read_foreign
     from translate.version import __version__
 
     if out.suffix != ".safetensors":
@@ -26,7 +27,12 @@ def import_(
     foreign = read_foreign(file)
     if foreign.kind != "generator":
         raise CheckpointError(f"{file} holds a discriminator ({foreign.name}): only generators translate.")
-    network = load_foreign(file)
+    if out.exists():
+        raise ConfigError(f"{out} exists already: choose another name, or delete it first.")
+    network = networks.build(foreign.name, foreign.arguments)
+    network.load_state_dict(foreign.state)
+    for note in foreign.notes:
+        typer.echo(note, err=True)
     channels = (foreign.arguments["in_channels"], foreign.arguments["out_channels"])
     about = About(
         mode="imported",
@@ -38,7 +44,10 @@ def import_(
         licence="as the file it was imported from",
         version=__version__,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.failure(out, error) from error
     save_model(out, {direction: network}, about)
     arguments = " ".join(f"{key}={value}" for key, value in foreign.arguments.items())
     typer.echo(f"{out}: {foreign.name} {arguments}\nUse it: translate convert {out} INPUT OUTPUT")

@@ -18,7 +18,7 @@ def info(checkpoint: Annotated[Path, typer.Argument(help="A run folder or a .saf
         "mode": about.mode,
         "direction": f"{about.direction} by default; knows {', '.join(model.networks)}",
         "channels": f"A {about.channels[0]}, B {about.channels[1]}, values in [-1, 1]",
-        "trained at": f"{about.size} pixels, {about.step} steps",
+        "trained at": f"{about.size} pixels, {about.step} steps" if about.step else "",
         "batch norm": {"image": "each image's own statistics", "running": "running statistics"}[about.statistics],
         "data": about.data,
         "scores": "  ".join(f"{name} {value:.4g}" for name, value in about.scores.items()),

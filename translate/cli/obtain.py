@@ -1,5 +1,7 @@
 """Obtain a data set that is asked for by name and is not there yet: draw a built-in one, download a public one."""
 
+import os
+import time
 from pathlib import Path
 
 import typer
@@ -16,6 +18,10 @@ def obtain(name: str, interactive: bool, root: Path = Path("datasets")) -> None:
     from translate.data.drawn import DRAWN
 
     if Path(name).exists() or (root / name).exists():
+        return
+    if os.environ.get("RANK", "0") != "0":  # the first process obtains it
+        while (name in DRAWN or name in catalogue.KNOWN) and not (root / name).exists():
+            time.sleep(0.2)
         return
     if name in DRAWN:
         datasets.make(name, root / name)

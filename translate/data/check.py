@@ -76,6 +76,7 @@ def check(root: Path, *, progress: Progress | None = None) -> Report:
     if layout:
         _check_partners(layout, good, report)
     _compare(good, report)
+    _check_channels(good, report)
     _check_uniformity(report)
     return report
 
@@ -168,6 +169,16 @@ def _compare(files: list[_File], report: Report) -> None:
         report.troubles.append(f"{len(leaks)} images of train also in val or test: {_list_groups(leaks, report.root)}.")
     if repeats:
         report.warnings.append(f"{len(repeats)} images more than once: {_list_groups(repeats, report.root)}.")
+
+
+def _check_channels(files: list[_File], report: Report) -> None:
+    """Within a folder of the layout grey among RGB will do, any other mixture will not."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for file in files:
+        found[_folder(file.path, report.root)].add(file.channels)
+    for folder, channels in sorted(found.items()):
+        if len(channels) > 1 and channels != {1, 3}:
+            report.troubles.append(f"{folder} mixes images of {', '.join(map(str, sorted(channels)))} channels.")
 
 
 def _check_uniformity(report: Report) -> None:

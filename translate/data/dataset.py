@@ -68,6 +68,18 @@ class ImageDataset(data.Dataset, ABC):
             raise RuntimeError(_PRIME)
         return self._channels[0], self._channels[1] if len(self._channels) > 1 else None
 
+    def take_channels(self, wanted: tuple[int, int | None]) -> None:
+        """Give grey images the three channels that `wanted` has in their domain; raises DataError if others differ."""
+        for domain, (have, want) in enumerate(zip(self._channels, wanted, strict=False)):
+            if have == want or want is None:
+                continue
+            if (have, want) != (1, 3):
+                raise DataError(
+                    f"{self.domains[domain][0].path} and the rest of its split have {have} channels, the images that "
+                    f"are trained on {want}: convert them to one kind."
+                )
+            self._channels[domain] = want
+
     def files(self, position: int) -> str:
         """The file or files of the item at `position`, for messages."""
         return self._named([(domain, position % len(sources)) for domain, sources in enumerate(self.domains)])

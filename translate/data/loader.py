@@ -6,7 +6,7 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import count, groupby
 from multiprocessing import get_context, parent_process
@@ -51,7 +51,7 @@ def stream(
     rank: int = 0,
     world: int = 1,
     pin: bool = False,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Global batches number `start`, start + 1, ... for ever; batch k is a function of (seed, k) alone.
 
     Of each, process `rank` of `world` gets its contiguous equal share. `workers` processes decode and augment ahead;
@@ -97,7 +97,7 @@ class Keys:
             within = 0
 
 
-def _run(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> Iterator[Batch]:
+def _run(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> Generator[Batch, None, None]:
     if workers == 0:
         for batch_keys in keys:
             batch = collate([dataset[key] for key in batch_keys])
@@ -179,7 +179,8 @@ def _as_is(batch: Any) -> Any:
 
 
 def _begin_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # both may reach the whole group; the main process decides
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()

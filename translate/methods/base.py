@@ -28,6 +28,9 @@ class Method(nn.Module, ABC):
     settings: ClassVar[type[Config]]
     source: ClassVar[Literal["paired", "unpaired", "single"]]
 
+    compilable: bool = True
+    """Whether torch.compile can take the networks: not where a loss holds a gradient."""
+
     notices: tuple[str, ...] = ()
     """What a user should know about how the settings were read, one sentence each."""
 

@@ -42,6 +42,7 @@ class Cycle(Method):
         self.pool_a = ImagePool(settings.pool)
         self.pool_b = ImagePool(settings.pool)
         self.judge = parts.Judge(settings)
+        self.compilable = not self.judge.penalty
         # An image of one channel count cannot stay what it is in a domain of another.
         self.identity = settings.identity if a == b else 0.0
         if settings.identity and a != b:

@@ -85,14 +85,16 @@ class Judge:
         given = settings.gradient_penalty
         self.penalty = self.objective.default_penalty if given is None else given
 
-    def discriminator(
-        self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, fade: float = 0.5
-    ) -> dict[str, Tensor]:
-        """Terms of D's loss on `real` and `fake` (detached): the objective's, times `fade`, and the penalty."""
+    def discriminator(self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """Terms of D's loss on `real` and `fake` (detached): the objective's and the penalty.
+
+        The objective's are halved, as both papers do to slow D down; not beside a penalty, whose weight is balanced
+        against the whole of them (Gulrajani et al. 2017).
+        """
         # Fakes first, as in the published training: batch norm's running statistics depend on the order.
         judged = discriminate(fake)
         terms = self.objective.discriminator(real=discriminate(real), fake=judged)
-        losses = {name: fade * term for name, term in terms.items()}
+        losses = {name: term if self.penalty else term / 2 for name, term in terms.items()}
         if self.penalty:
             losses["penalty"] = self.penalty * gradient_penalty(discriminate, real, fake)
         return losses

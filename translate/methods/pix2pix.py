@@ -40,6 +40,7 @@ class Pix2Pix(Method):
         self.generator = parts.make_generator(settings, source, target, size)
         self.discriminator = parts.make_discriminator(settings, source + target, size)
         self.judge = parts.Judge(settings)
+        self.compilable = not self.judge.penalty
 
     def optimizers(self) -> dict[str, Optimizer]:
         rates = parts.rates(self.config)

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from translate.errors import ConfigError
 from translate.objectives.base import precise
 
 
@@ -35,6 +36,11 @@ def gradient_penalty(
 
 
 def _points(real: Tensor, fake: Tensor, kind: str, alpha: Tensor | None) -> Tensor:
+    if real.shape != fake.shape:
+        raise ConfigError(
+            f"A gradient penalty lies between real and fake images of one size, not {tuple(real.shape)} and "
+            f"{tuple(fake.shape)}: use another preprocess than none, or another objective than wgan."
+        )
     if kind != "mixed":
         return {"real": real, "fake": fake}[kind].clone()
     if alpha is None:
