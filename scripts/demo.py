@@ -17,8 +17,8 @@ CYCLE = ["--size", "64", "--batch-size", "1", "--set", "width=16", "--set", "blo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that the demo makes")
-    parser.add_argument("--pix2pix-steps", type=int, default=700)
-    parser.add_argument("--cycle-steps", type=int, default=700)
+    parser.add_argument("--pix2pix-steps", type=int, default=1200)
+    parser.add_argument("--cycle-steps", type=int, default=900)
     arguments = parser.parse_args()
     out = arguments.out / time.strftime("%Y%m%d-%H%M%S")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY_MODES
 from test_fit import assert_same, data, final, train  # noqa: F401 (data is a fixture)
 
 from translate.methods import METHODS
@@ -39,15 +40,12 @@ def test_two_processes_resume_exactly_with_full_pools(data: dict[str, Path], tmp
 
 def launch_two(root: Path, mode: str, out: Path, name: str, values: dict) -> None:
     """Train in two processes under torchrun."""
-    script = out / "two.py"
-    script.write_text(
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path\n"
-        "from test_fit import train\n"
-        f"train(Path(sys.argv[2]), {mode!r}, Path(sys.argv[3]), {name!r}, **{values!r})\n"
-    )
+    given = TINY_MODES[mode] | values
+    resume = ["--resume"] if given.pop("resume", False) else []
+    words = ["fit", str(root), "--mode", mode, "--out", str(out), "--name", name, *resume]
+    words += [f"--set={key}={value}" for key, value in given.items()]
     launch = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    launch += [f"--master-port={free_port()}", str(script), str(Path(__file__).parent), str(root), str(out)]
+    launch += [f"--master-port={free_port()}", "-m", "translate", *words]
     done = subprocess.run([sys.executable, *launch], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -70,6 +70,7 @@ def save_model(path: Path, generators: Mapping[Direction, nn.Module], about: Abo
 def read_header(path: Path) -> dict[str, Any]:
     """Return the JSON header of the model file `path`; raises CheckpointError if it is none."""
     try:
+        path.open("rb").close()  # safetensors says of every file that it cannot open that it is not there
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except OSError as error:
@@ -98,7 +99,12 @@ def load_model(path: Path) -> Model:
             generators: dict[Direction, nn.Module] = {
                 direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
             }
-        _, _ = about.channels
+        if (
+            about.statistics not in ("image", "running")
+            or len(about.channels) != 2
+            or about.direction not in generators
+        ):
+            raise CheckpointError("its header contradicts itself")
     except (KeyError, TypeError, ValueError, AttributeError, TranslateError) as error:
         raise CheckpointError(f"{path} is damaged, or from a newer version: {error}.") from None
     with safe_open(path, "pt") as file:
@@ -109,7 +115,7 @@ def load_model(path: Path) -> Model:
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            raise CheckpointError(f"{path} is damaged: {error}.") from None
+            raise CheckpointError(f"{path} is damaged: {'; '.join(str(error).splitlines()[:2])}.") from None
         network.eval()
     return Model(generators, about)
 
@@ -122,6 +128,8 @@ def find_model(path: Path) -> Path:
         raise CheckpointError(f"{path} holds no {MODEL}: not a run folder, or a run that has not saved yet.")
     if not path.exists():
         raise CheckpointError(f"There is no checkpoint {path}: neither a run folder (checkpoints/NAME) nor a file.")
+    if path.name == LAST:
+        raise CheckpointError(f"{path} is what --resume takes. To translate, give its folder: {path.parent}.")
     if path.suffix in (".pth", ".pt"):
         raise CheckpointError(
             f"{path} is not a model file. If pytorch-CycleGAN-and-pix2pix saved it: "

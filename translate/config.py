@@ -56,7 +56,7 @@ class DataSettings(Config):
     jitter: float = Field(0.0, ge=0, le=1, description="Strength of random brightness, contrast, saturation and hue.")
     jitter_on: Literal["a", "b", "both"] = Field("both", description="Which domain the colour jitter changes.")
     cache: int = Field(
-        2048, ge=0, description="MiB of memory for decoded images; what does not fit is decoded as needed."
+        2048, ge=0, le=2**20, description="MiB of memory for decoded images; what does not fit is decoded as needed."
     )
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class TrainingSettings(Config):
     save_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     validate_every: int = Field(1000, ge=0, description="Steps between two validations; 0: only at the end.")
     validate_images: int = Field(64, ge=1, description="Held-out images that a validation looks at, at most.")
-    threads: int = Field(0, ge=0, description="Threads of the CPU to compute with; 0: as torch chooses.")
+    threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU to compute with; 0: as torch chooses.")
     deterministic: bool = Field(
         True, description="Same seed, same machine, same weights, also on a GPU (slower there)."
     )
@@ -128,7 +128,10 @@ def sort_settings(values: Mapping[str, Any], groups: Mapping[str, type[Config]])
             raise ConfigError(
                 f"Unknown setting {key!r}.{near_miss(key, known)} `translate modes MODE` lists the settings."
             )
-        sorted_values[owner][key] = value
+        field = groups[owner].model_fields[key]
+        # Typed as text, none is how to say that a setting is not set; where it is a choice of its own, it is that.
+        unset = value == "none" and field.default is None and "'none'" not in str(field.annotation)
+        sorted_values[owner][key] = None if unset else value
     return sorted_values
 
 

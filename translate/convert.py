@@ -73,8 +73,12 @@ def plan(source: Path, target: Path, channels: int) -> list[tuple[Path, Path]]:
             raise ConfigError(f"{target} lies inside {source}: outputs would be taken for inputs. Choose another.")
         found = images.list_images(source)
         if not found:
-            raise DataError(f"{source} holds no images ({', '.join(sorted(images.SUFFIXES))}).")
+            raise DataError(f"{source} holds no images ({_known()}).")
         jobs = [(path, _with_suffix(target / path.relative_to(source), channels)) for path in found]
+        # A single file may be given any name; those of a folder keep theirs.
+    odd = next((target for _, target in jobs if target.suffix.lower() not in images.SUFFIXES), None)
+    if odd:
+        raise ConfigError(f"{odd}: cannot write {odd.suffix or 'a file without suffix'}. Known: {_known()}.")
     _refuse_collisions(jobs)
     return jobs
 
@@ -86,6 +90,10 @@ def _with_suffix(path: Path, channels: int) -> Path:
     # A GIF holds 256 colours: a translation would lose most of its own. A .pgm is grey by name.
     other = {".gif": ".png", ".pgm": ".ppm" if channels == 3 else ".pgm"}.get(path.suffix.lower())
     return path.with_suffix(other) if other else path
+
+
+def _known() -> str:
+    return " ".join(sorted(images.SUFFIXES))
 
 
 def _refuse_collisions(jobs: list[tuple[Path, Path]]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,12 +20,28 @@ from rich.text import Text
 from translate.run import Report
 
 
+class Screen(Console):
+    """A console on standard error that falls silent when nobody reads it any more: training goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            self.on_broken_pipe()
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Display:
     """Shows notices, preparation and training. `quiet` shows nothing but what `note` is forced to."""
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Screen()
         self._live: Live | None = None
         self._bar = Progress(
             TextColumn("[bold]step"),

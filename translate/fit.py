@@ -21,7 +21,7 @@ from translate.config import near_miss
 from translate.data import ImageDataset, Layout, catalogue, detect, loader, open_split
 from translate.data.batch import Batch
 from translate.display import Display
-from translate.errors import CheckpointError, ConfigError, DataError
+from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
 from translate.methods import Method, find_method
 from translate.run import HeldOut, Run, import_board
 from translate.settings import Settings
@@ -91,6 +91,11 @@ def _settings(
         hint = near_miss(folder.name, runs) if runs else " There are no runs there."
         raise CheckpointError(f"There is no run {folder} to resume.{hint}")
     if resume:
+        if (folder / checkpoint.MODEL).exists() and not (folder / checkpoint.LAST).exists():
+            raise CheckpointError(
+                f"{folder} has lost its {checkpoint.LAST}, so it cannot go on; its {checkpoint.MODEL} is still good. "
+                "Choose another --name."
+            )
         saved = checkpoint.load_config(saved_at)
         settings.refuse_other_mode(folder, saved, mode)
         chosen = settings.resolve(mode, str(root.resolve()), asked, saved)
@@ -145,7 +150,7 @@ def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, di
         with asked_to_stop() as stop, closing(_training_stream(train, chosen, trainer)) as batches:
             while trainer.step < trainer.total and not distributed.any_true(stop()):
                 began = time.perf_counter()
-                taken = [next(batches) for _ in range(chosen.training.accumulate)]
+                taken = _taken(batches, chosen.training.accumulate, run)
                 waited = time.perf_counter() - began
                 losses = trainer.advance(taken)
                 report = run.after_step(losses, chosen.data.batch_size * len(taken), waited)
@@ -157,6 +162,15 @@ def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, di
         display.stop()
         run.release()
     _say_end(run, trainer, chosen, display)
+
+
+def _taken(batches: Iterator[Batch], count: int, run: Run) -> list[Batch]:
+    """The next batches; if a file has become unreadable meanwhile, what was learned is saved before that is said."""
+    try:
+        return [next(batches) for _ in range(count)]
+    except TranslateError:
+        run.close()
+        raise
 
 
 def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
@@ -287,12 +301,15 @@ def _fingerprint(train: ImageDataset, root: Path) -> str:
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Give a question that is true once Ctrl-C or SIGTERM came; a second one ends the process at once."""
+    """Give a question that is true once Ctrl-C, SIGTERM or SIGHUP came; a second one ends the process at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    before = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {int(number): signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    if before.get(getattr(signal, "SIGHUP", -1)) == signal.SIG_IGN:
+        del before[signal.SIGHUP]  # nohup: the run is to outlive its terminal
 
     def note(number: int, frame: Any) -> None:
         asked.set()

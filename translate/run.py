@@ -107,7 +107,7 @@ class Run:
         try:
             self.trainer.restore(state)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise CheckpointError(f"{last} does not fit this run: {str(error).splitlines()[0]}") from None
+            raise CheckpointError(f"{last} does not fit this run: {' '.join(str(error).split())[:200]}") from None
         if self.trainer.step > self.trainer.total:
             raise CheckpointError(
                 f"{self.folder} has {self.trainer.step} steps already, more than {self.trainer.total}: "

@@ -97,6 +97,8 @@ def changes(run: Path, saved: Mapping[str, Any], settings: Settings) -> list[str
     Raises CheckpointError for a change that would make another run of `run`.
     """
     notices = []
+    if saved.get("dataset", settings.dataset) != settings.dataset:
+        notices.append(f"From here on the data is {settings.dataset}, no longer {saved['dataset']}.")
     now = settings.to_json((0, 0))
     for group in ("data", "training", "method"):
         for key, value in now[group].items():

@@ -46,6 +46,7 @@ class Trainer:
         self.optimizers = method.optimizers()
         self.rates = {player: optimizer.param_groups[0]["lr"] for player, optimizer in self.optimizers.items()}
         self.step = 0
+        self.looks_at_once = device.type == "cpu"  # where looking at a value does not wait for anything
         self._averages = copy.deepcopy(method.generators()) if settings.ema else None
         self._unchecked: list[tuple[str, Tensor]] = []
         if settings.compile:
@@ -109,7 +110,7 @@ class Trainer:
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         self._unchecked += [*losses.items(), (f"{player}'s gradient", norm)]
-        if self.device.type == "cpu":
+        if self.looks_at_once:
             self.check_finite()
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(parameters, self.settings.clip, norm)

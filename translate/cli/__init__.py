@@ -1,5 +1,7 @@
 """The command line: one file a verb. Nothing here imports torch before a verb runs, so that --help is instant."""
 
+import errno
+import os
 import sys
 from typing import Annotated
 
@@ -47,4 +49,9 @@ def main() -> None:
         app()
     except TranslateError as error:
         typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:  # the output itself cannot be written: a full disk, a reader that has gone
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 (so that Python does not try again at its end)
+        if error.errno != errno.EPIPE:
+            typer.echo(f"Error: {error}.", err=True)
         sys.exit(2)

@@ -1,5 +1,6 @@
 """translate fit: train a translator on a folder of images."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ import typer
 
 from translate.cli.options import flag, switch
 from translate.config import DataSettings, TrainingSettings, parse_assignment
+from translate.errors import ConfigError
 
 
 def fit(
@@ -38,6 +40,9 @@ def fit(
     Order of settings: defaults, then --config, then flags and --set.
     """
     asked: dict[str, Any] = dict(parse_assignment(text) for text in set_ or [])
+    reserved = sorted({"dataset", "mode", "name", "out", "resume", "config", "quiet"} & asked.keys())
+    if reserved:
+        raise ConfigError(f"{reserved[0]!r} is no setting: give it as an argument or flag (`translate fit --help`).")
     flags = {
         "epochs": epochs,
         "steps": steps,
@@ -60,3 +65,9 @@ def fit(
     find_method(mode)
     obtain(dataset, interactive=sys.stdin.isatty())
     train(dataset, mode=mode, name=name, out=out, resume=resume, config=config, **asked)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Everything is written and closed. Seen in one of 25 runs: gloo's own threads, taken down after Python's end,
+        # abort the process, and the launcher takes the whole job for failed.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)

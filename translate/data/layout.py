@@ -62,6 +62,13 @@ def detect(root: Path, kind: Kind) -> Layout:
 
     Raises DataError if it is missing, empty, of no known layout, or if its pairs do not match.
     """
+    try:
+        return _detect(root, kind)
+    except OSError as error:
+        raise DataError(f"{error.filename or root} cannot be looked into: {error.strerror}.") from error
+
+
+def _detect(root: Path, kind: Kind) -> Layout:
     if not root.is_dir():
         raise DataError(
             f"{root} is a file, not a folder of images." if root.exists() else f"There is no folder {root}."

@@ -104,7 +104,7 @@ def _run(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> Generato
             yield _pinned(batch) if pin else batch
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores is the user's choice
-        with _main_left_alone():
+        with _main_left_alone(), _signals_held():
             iterator = iter(_loader(dataset, keys, workers, pin))
     try:
         yield from _received(iterator)
@@ -200,6 +200,22 @@ def _pinned(batch: Batch) -> Batch:
 
 def _shapes(sample: Sample) -> tuple[Any, Any]:
     return sample.a.shape, None if sample.b is None else sample.b.shape
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back while processes start: they would end them half-made; this process gets them after.
+
+    The server and the workers inherit the hold: a signal to the whole group is for this process to decide on.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

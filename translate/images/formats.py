@@ -5,6 +5,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, features
 
+from translate.errors import ImageError
+
 FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -24,10 +26,13 @@ SUFFIXES: frozenset[str] = frozenset([*FORMATS, ".npy"])
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Every image below `folder`, sorted by its relative path; hidden files and folders are left out."""
+    """Every image below `folder`, sorted by its relative path; hidden files and folders are left out.
+
+    Raises ImageError for a folder that cannot be looked into.
+    """
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()
-    for here, folders, names in os.walk(folder, followlinks=True):
+    for here, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
         status = Path(here).stat()
         if (status.st_dev, status.st_ino) in seen:  # a link that leads back up
             folders.clear()
@@ -36,6 +41,10 @@ def list_images(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(here, name) for name in names if _is_image(name)]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _refuse(error: OSError) -> None:
+    raise ImageError(f"{error.filename}: cannot be looked into: {error.strerror}.") from error
 
 
 def reason(error: BaseException) -> str:

@@ -23,6 +23,8 @@ _QUIET = threading.Lock()
 def read(path: Path) -> Picture:
     """Decode the file at `path`, upright; raises ImageError, naming it and the reason, if any part cannot be read."""
     try:
+        if path.exists() and not path.is_file():
+            raise ImageError("not a file.")  # a pipe would be waited for, for ever
         data = path.read_bytes()
         if path.suffix.lower() == ".npy":
             return _read_npy(data)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from translate.config import Config, Direction
 from translate.data.batch import Batch
+from translate.networks.blocks import translate_any_size
 
 
 class Turn(NamedTuple):
@@ -57,7 +58,7 @@ class Method(nn.Module, ABC):
         for direction, generator in generators.items():
             source, target = batch.oriented(direction)
             columns[f"{direction[0]}"] = source
-            columns[f"{direction}"] = generator(source)
+            columns[f"{direction}"] = translate_any_size(generator, source)
             if self.source == "paired":
                 columns[f"{direction[-1]} true"] = target
         return columns
