@@ -25,7 +25,7 @@ KIND = {"pix2pix": "paired", "cycle": "unpaired"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("modes", nargs="*", default=list(JOBS), choices=list(JOBS))
+    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"of {', '.join(JOBS)}; default: all")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--seed", type=int, default=0)
@@ -35,7 +35,7 @@ def main() -> None:
         f"{'mode':<9}{'data':<15}{'direction':<11}{'copy dB':>9}{'ours dB':>9}{'gain dB':>9}{'wanted':>8}{'seconds':>9}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for mode in arguments.modes:
+        for mode in arguments.modes or JOBS:
             measure(mode, Path(folder), arguments)
 
 
