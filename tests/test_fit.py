@@ -160,7 +160,7 @@ def test_a_model_that_a_kill_left_behind_is_made_good(pairs: Path, tmp_path: Pat
 def test_a_full_disk_while_logging_is_said(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    monkeypatch.setattr("translate.run._reopen_log", lambda *_: Path("/dev/full").open("a"))  # noqa: SIM115
+    monkeypatch.setattr("translate.log._reopen", lambda *_: Path("/dev/full").open("a"))  # noqa: SIM115
     with pytest.raises(DiskFullError, match=r"No space left on the disk while writing .*log.jsonl"):
         train(pairs, "pix2pix", tmp_path)
 

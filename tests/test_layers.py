@@ -9,10 +9,10 @@ import translate
 
 ROOT = Path(translate.__file__).parent
 LAYERS = [
-    ["errors", "version", "files", "config", "images", "distributed"],
+    ["errors", "version", "files", "config", "images", "distributed", "stopping", "log"],
     ["data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods"],
-    ["checkpoint", "foreign", "trainer", "run", "settings"],
+    ["checkpoint", "foreign", "trainer", "validation", "run", "settings"],
     ["translator", "convert", "display", "fit"],
     ["cli"],
 ]
@@ -26,7 +26,12 @@ KNOWN = {
     ("distributed", "errors"),
     ("trainer", "checkpoint"),
     ("foreign", "checkpoint"),
+    ("log", "errors"),
+    ("log", "files"),
+    ("validation", "checkpoint"),
+    ("validation", "trainer"),
     ("run", "checkpoint"),
+    ("run", "validation"),
     ("run", "trainer"),
     ("convert", "translator"),
     ("fit", "display"),

@@ -2,11 +2,9 @@
 
 import hashlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -22,10 +20,13 @@ from translate.data import ImageDataset, Layout, catalogue, detect, loader, open
 from translate.data.batch import Batch
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
+from translate.log import import_board
 from translate.methods import Method, find_method
-from translate.run import HeldOut, Run, import_board
+from translate.run import Run
 from translate.settings import Settings
+from translate.stopping import asked_to_stop
 from translate.trainer import Trainer, choose_device, configure_backends
+from translate.validation import HeldOut
 from translate.version import __version__
 
 
@@ -297,28 +298,3 @@ def _fingerprint(train: ImageDataset, root: Path) -> str:
                 f"{source.path.relative_to(root).as_posix()} {source.half}\0".encode(errors="surrogateescape")
             )
     return digest.hexdigest()
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Give a question that is true once Ctrl-C, SIGTERM or SIGHUP came; a second one ends the process at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {int(number): signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
-    if before.get(getattr(signal, "SIGHUP", -1)) == signal.SIG_IGN:
-        del before[signal.SIGHUP]  # nohup: the run is to outlive its terminal
-
-    def note(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(number, before[number])
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,14 +1,11 @@
 """A run folder while it is trained: log, samples, validation, checkpoints; what is on disk is good at any moment."""
 
-import contextlib
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +14,11 @@ from translate import checkpoint, distributed, files, images
 from translate.checkpoint import About
 from translate.config import Direction, TrainingSettings
 from translate.data.batch import Batch
-from translate.errors import CheckpointError, ConfigError
+from translate.errors import CheckpointError
 from translate.grid import draw_grid
-from translate.metrics import METRICS
-from translate.networks.blocks import per_image_statistics, translate_any_size
+from translate.log import Log
 from translate.trainer import Trainer
+from translate.validation import HeldOut, deployed, score
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,6 @@ class Report:
     images_per_second: float
     steps_per_second: float
     data_share: float
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Held-out images: `batches` makes a fresh pass; `truth` says that A and B of a batch belong together."""
-
-    batches: Callable[[], Iterator[Batch]]
-    truth: bool
 
 
 class Run:
@@ -70,8 +59,7 @@ class Run:
         self.best = -math.inf
         self.scores: dict[str, float] = {}
         self._saved_at: int | None = None
-        self._log: TextIO | None = None
-        self._board: Any = None
+        self._log: Log | None = None
         self._lock: int | None = None
         self._reset_window()
 
@@ -96,9 +84,7 @@ class Run:
             files.remove_partial(self.folder)
             checkpoint.save_config(self.folder, config)
             (self.folder / "samples").mkdir(exist_ok=True)
-            self._log = _reopen_log(self.folder / "log.jsonl", self.trainer.step)
-            if self.settings.tensorboard:
-                self._board = import_board()(self.folder / "tensorboard", purge_step=self.trainer.step + 1)
+            self._log = Log(self.folder, self.trainer.step, self.settings.tensorboard)
         if not resumed:
             self.save()
 
@@ -159,14 +145,11 @@ class Run:
 
     def release(self) -> None:
         """Close the log, saving nothing."""
-        with contextlib.suppress(OSError):  # the disk is full, which was said already
-            if self._log:
-                self._log.close()
-            if self._board:
-                self._board.close()
+        if self._log:
+            self._log.close()
         if self._lock is not None:
             os.close(self._lock)
-        self._log = self._board = self._lock = None
+        self._log = self._lock = None
 
     def save(self) -> None:
         """Write last.pt and model.safetensors, each whole or not at all."""
@@ -254,41 +237,7 @@ class Run:
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._log:
-            try:
-                self._log.write(json.dumps(line) + "\n")
-                self._log.flush()
-            except OSError as error:
-                raise files.failure(self.folder / "log.jsonl", error) from error
-        if self._board:
-            for name, value in line.items():
-                if name != "step":
-                    self._board.add_scalar(name, value, line["step"])
-
-
-def deployed(generators: dict[Direction, nn.Module], about: About) -> dict[Direction, nn.Module]:
-    """The generators as a Translator runs them: see About.statistics."""
-    if about.statistics == "image":
-        return {direction: per_image_statistics(network) for direction, network in generators.items()}
-    return generators
-
-
-def score(
-    batches: Iterator[Batch], generators: dict[Direction, nn.Module], trainer: Trainer, most: int
-) -> dict[str, float]:
-    """Mean of every metric over at most `most` images, as "direction/metric"."""
-    sums: dict[str, list[Tensor]] = {}
-    seen = 0
-    for batch in batches:
-        moved = batch.to(trainer.device, trainer.dtype, trainer.memory_format)
-        for direction, network in generators.items():
-            source, target = moved.oriented(direction)
-            output = translate_any_size(network, source)
-            for name, metric in METRICS.items():
-                sums.setdefault(f"{direction}/{name}", []).append(metric(output, target).cpu())
-        seen += len(batch.files)
-        if seen >= most:
-            break
-    return {name: float(torch.cat(values)[:most].mean()) for name, values in sums.items()}
+            self._log.write(line)
 
 
 def lock(folder: Path) -> int | None:
@@ -314,26 +263,3 @@ def lock(folder: Path) -> int | None:
 
 def _due(step: int, every: int, ends: bool) -> bool:
     return ends or (every > 0 and step % every == 0)
-
-
-def _reopen_log(path: Path, step: int) -> TextIO:
-    """Open the log to append to, without the lines of steps that a killed run did after its last checkpoint."""
-    kept = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError):
-                continue  # the torn last line of a killed process
-    files.write_bytes(path, "".join(line + "\n" for line in kept).encode())
-    return path.open("a", encoding="utf-8")
-
-
-def import_board() -> Any:
-    """TensorBoard's writer; raises ConfigError if it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise ConfigError("tensorboard is not installed: pip install 'translate[tensorboard]'.") from None
-    return SummaryWriter
