@@ -18,6 +18,9 @@ from translate.images.picture import MOST_CHANNELS, Picture
 # Filters of the warnings module belong to the whole process: two threads that set and restore them at once would leave
 # the wrong ones behind.
 _QUIET = threading.Lock()
+# NumPy has Python parse the head of an array; in Python 3.11 two threads that parse at once can fail ("AST constructor
+# recursion depth mismatch").
+_PARSING = threading.Lock()
 
 
 def read(path: Path) -> Picture:
@@ -69,7 +72,9 @@ def _head(path: Path) -> tuple[int, int, int]:
     """(height, width, channels) after orientation."""
     try:
         if path.suffix.lower() == ".npy":
-            return _checked_array(np.load(path, mmap_mode="r", allow_pickle=False), values=False).shape
+            with _PARSING:
+                array = np.load(path, mmap_mode="r", allow_pickle=False)
+            return _checked_array(array, values=False).shape
         with _quiet_open(path) as image:
             # Some versions of Pillow say the size of a TIFF file as it lies, some as it is once upright.
             tags = image.tag_v2 if image.format == "TIFF" else None  # type: ignore[attr-defined]
@@ -146,7 +151,8 @@ def _wide(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | Non
 
 
 def _read_npy(data: bytes) -> Picture:
-    array = np.load(io.BytesIO(data), allow_pickle=False)
+    with _PARSING:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
     return Picture(_checked_array(array), format="NPY")
 
 
