@@ -329,3 +329,16 @@ def test_a_tar_is_unpacked(monkeypatch, tmp_path):
     (tmp_path / "horse2zebra.zip").write_bytes(body)
     know(monkeypatch, body)
     assert (download("horse2zebra", tmp_path) / "train" / "1.jpg").read_bytes() == b"1"
+
+
+def test_a_compression_that_is_not_known_is_said(tmp_path):
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("trainA/1.png", b"pixels")
+    data = bytearray(archive.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    data[8:10] = data[central + 10 : central + 12] = (99).to_bytes(2, "little")
+    archive.write_bytes(data)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match=r"set\.zip cannot be unpacked here: .*compression.*by hand"):
+        unpack.unpack(archive, tmp_path / "out")

@@ -39,8 +39,10 @@ def unpack(archive: Path, folder: Path) -> None:
                 raise DataError(f"{archive} holds more than {MAX_FILES} files: refused.")
             path.parent.mkdir(parents=True, exist_ok=True)
             budget -= _copy(source, path, budget, archive)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise DataError(f"{archive} is damaged: {error}. Remove it and download it again.") from error
+    except RuntimeError as error:  # how zipfile says that it does not know a compression
+        raise DataError(f"{archive} cannot be unpacked here: {error}. Unpack it by hand.") from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise DataError(f"{archive} holds {error.filename} twice: refused.") from error
     if not count:
