@@ -181,7 +181,7 @@ class ImageDataset(data.Dataset, ABC):
     def _read(self, places: Sequence[Place]) -> list[np.ndarray]:
         """Decode `places`; a file that holds two of them only once."""
         sources = [self._source(place) for place in places]
-        decoded = {path: images.read(path).pixels for path in {source.path for source in sources}}
+        decoded = {path: images.read_pixels(path) for path in {source.path for source in sources}}
         return [_half(decoded[source.path], source) for source in sources]
 
     def _source(self, place: Place) -> Source:

@@ -211,7 +211,7 @@ def _seam_warnings(root: Path, paths: Sequence[Path], sample: int = 16) -> list[
     seams = []
     for path in paths[::step][:sample]:
         try:
-            seams.append(_seam(images.read(path).pixels))
+            seams.append(_seam(images.read_pixels(path)))
         except ImageError:
             continue
     if not seams or np.median(seams) >= 1.5:

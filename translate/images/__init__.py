@@ -1,30 +1,42 @@
 """Files to arrays to tensors and back: the only place that knows depths, EXIF, colour profiles, alpha, colour order.
 
-Everywhere else an image is float (C, H, W) in [-1, 1]. A file of 16 bits stays 16 bits; a truncated file is an error,
-never an image with a grey foot. Pillow decodes what has 8 bits, because it is strict and knows orientation, palettes
-and profiles; OpenCV decodes colour of 16 bits, which Pillow would cut down to 8.
+Everywhere else an image is float (C, H, W) in [-1, 1], in sRGB. A file of 16 bits stays 16 bits; a truncated file is an
+error, never an image with a grey foot. Nothing is lost on the way through: what comes with the pixels is carried, and a
+picture that is not changed is written as it was. Pillow decodes what has 8 bits, because it is strict; OpenCV decodes
+PNGs of 16 bits, which Pillow would cut down to 8, and TIFFs of 16 bits and floats are put together from their tags.
 """
 
 from translate.images.arrays import fill, resize, to_array, to_depth, to_tensor
-from translate.images.formats import SUFFIXES, list_images
-from translate.images.picture import MOST_CHANNELS, Picture
-from translate.images.reading import channels, from_pil, read, size
-from translate.images.writing import to_pil, write
+from translate.images.colour import from_model, to_model
+from translate.images.formats import FORMATS, SUFFIXES, suffix_of
+from translate.images.listing import list_images, matches, walk_images
+from translate.images.picture import MOST_CHANNELS, MOST_PIXELS, Picture
+from translate.images.reading import channels, from_pil, read, read_pixels, size
+from translate.images.writing import encode, to_pil, write
 
 __all__ = [
+    "FORMATS",
     "MOST_CHANNELS",
+    "MOST_PIXELS",
     "SUFFIXES",
     "Picture",
     "channels",
+    "encode",
     "fill",
+    "from_model",
     "from_pil",
     "list_images",
+    "matches",
     "read",
+    "read_pixels",
     "resize",
     "size",
+    "suffix_of",
     "to_array",
     "to_depth",
+    "to_model",
     "to_pil",
     "to_tensor",
+    "walk_images",
     "write",
 ]

@@ -1,11 +1,10 @@
-"""Which files are images, and in a few words why one could not be read or written."""
+"""Which file formats there are, how to tell them by their first bytes, and why one could not be read or written."""
 
-import os
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, features
 
-from translate.errors import ImageError
+from translate.images.picture import Picture
 
 FORMATS = {
     ".jpg": "JPEG",
@@ -24,27 +23,50 @@ if not features.check("avif"):
     del FORMATS[".avif"]
 SUFFIXES: frozenset[str] = frozenset([*FORMATS, ".npy"])
 
-
-def list_images(folder: Path) -> list[Path]:
-    """Every image below `folder`, sorted by its relative path; hidden files and folders are left out.
-
-    Raises ImageError for a folder that cannot be looked into.
-    """
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        status = Path(here).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link that leads back up
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here, name) for name in names if _is_image(name)]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+_MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"BM": "BMP",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"\x93NUMPY": "NPY",
+}
 
 
-def _refuse(error: OSError) -> None:
-    raise ImageError(f"{error.filename}: cannot be looked into: {error.strerror}.") from error
+def format_of(head: bytes) -> str:
+    """The format of a file that begins with `head` (16 bytes do), "" if it is none of ours."""
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            return name
+    if head[:1] == b"P" and head[1:2] in tuple(b"%d" % kind for kind in range(1, 7)):
+        return "PPM"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    return "AVIF" if brand in (b"avif", b"avis", b"mif1", b"msf1") and ".avif" in FORMATS else ""
+
+
+def suffix_of(picture: Picture) -> str:
+    """The usual suffix of the format that `picture` was read from; .png if it came from no file, .npy for arrays."""
+    count = picture.pixels.shape[2]
+    if count not in (1, 3):
+        return ".npy"
+    if picture.format == "PPM":
+        return ".pgm" if count == 1 else ".ppm"
+    if picture.format == "NPY":
+        return ".npy"
+    return next((suffix for suffix, name in FORMATS.items() if name == picture.format), ".png")
+
+
+def lie(path: Path, found: str) -> tuple[str, ...]:
+    """A note if the suffix of `path` says another format than `found`."""
+    suffix = path.suffix.lower()
+    said = "NPY" if suffix == ".npy" else FORMATS.get(suffix, found)
+    return () if said == found else (f"{found}, though its name says {path.suffix}",)
 
 
 def reason(error: BaseException) -> str:
@@ -58,8 +80,4 @@ def reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "too large for the memory."
     text = str(error.strerror if isinstance(error, OSError) and error.strerror else error).splitlines()
-    return f"{text[0] if text else type(error).__name__}."
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+    return f"{(text[0] if text else type(error).__name__).rstrip('.')}."

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_CHANNELS = 16
+MOST_PIXELS = 2**28
 
 
 @dataclass(frozen=True)
 class Picture:
     """One decoded image: pixels (H, W, C) in RGB order, or grey with C = 1; uint8, uint16, or float32 in [-1, 1].
 
-    `alpha` is (H, W) of the same depth, `profile` the ICC profile, `exif` the EXIF block with the orientation already
-    applied and its tag reset, `format` the name Pillow gives the file format ("NPY" for arrays).
+    `alpha` is (H, W) of the same depth (float64 in [-1, 1] beside floats), `profile` the ICC profile, `exif` the EXIF
+    block with the orientation already applied and its tag reset, `format` the name Pillow gives the file format ("NPY"
+    for arrays). `notes` are things to tell the user. The rest is carried from file to file: `xmp`, `photoshop` (image
+    resources, IPTC among them), `dpi`, `comment`, `chunks` (other chunks of a PNG), and how the file was encoded:
+    JPEG's quantisation `tables` (of luma, of chroma) and `subsampling` (as Pillow numbers it; 0 is 4:4:4), `lossless`
+    of a WebP, `packed` False for a TIFF without compression, `bits` of the file where they are not those of `pixels`.
     """
 
     pixels: np.ndarray
@@ -20,3 +25,20 @@ class Picture:
     profile: bytes | None = None
     exif: bytes | None = None
     format: str = ""
+    notes: tuple[str, ...] = ()
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    comment: bytes | None = None
+    chunks: tuple[tuple[bytes, bytes], ...] = ()
+    tables: tuple[tuple[int, ...], ...] = ()
+    subsampling: int = -1
+    progressive: bool = False
+    lossless: bool = False
+    packed: bool = True
+    bits: int = 0
+
+
+def hidden(alpha: np.ndarray) -> np.ndarray:
+    """Where nothing can be seen, (H, W) of bool."""
+    return alpha == (-1 if alpha.dtype.kind == "f" else 0)

@@ -1,48 +1,58 @@
 """Files and Pillow images to pictures: decode, turn upright, refuse what is damaged."""
 
 import io
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
-import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from translate.errors import ImageError
-from translate.images.formats import reason
-from translate.images.picture import MOST_CHANNELS, Picture
+from translate.images import colour, metadata, opening, plain, png, tiff
+from translate.images.decoding import Decoded, is_grey, of_pillow, upright
+from translate.images.formats import format_of, lie, reason
+from translate.images.metadata import Fields
+from translate.images.picture import MOST_PIXELS, Picture
 
-# Filters of the warnings module belong to the whole process: two threads that set and restore them at once would leave
-# the wrong ones behind.
-_QUIET = threading.Lock()
-# NumPy has Python parse the head of an array; in Python 3.11 two threads that parse at once can fail ("AST constructor
-# recursion depth mismatch").
-_PARSING = threading.Lock()
+_UNKNOWN = "not an image of a known format, or damaged."
 
 
-def read(path: Path) -> Picture:
-    """Decode the file at `path`, upright; raises ImageError, naming it and the reason, if any part cannot be read."""
-    try:
-        if path.exists() and not path.is_file():
-            raise ImageError("not a file.")  # a pipe would be waited for, for ever
-        data = path.read_bytes()
-        if path.suffix.lower() == ".npy":
-            return _read_npy(data)
-        with _quiet_open(io.BytesIO(data)) as image:
-            return _read_image(image, data)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
-        raise ImageError(f"{path}: {reason(error)}") from error
+def read(path: Path, *, most_pixels: int | None = None) -> Picture:
+    """Decode the file at `path` by its content, upright, in its own depth and colour space.
+
+    Raises ImageError, naming it and the reason, if any part cannot be read or its head says more than `most_pixels`
+    (default MOST_PIXELS).
+    """
+    with _naming(path):
+        with opening.regular(path) as file:
+            data = file.read()
+        picture = _decoded(data, MOST_PIXELS if most_pixels is None else most_pixels)
+        return _noted(picture, lie(path, picture.format))
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """(H, W, C) as training sees the file: see `to_model`, but what was converted is uint16, cut to what sRGB has."""
+    picture = read(path)
+    pixels = colour.to_model(picture)
+    if pixels.dtype == picture.pixels.dtype:
+        return pixels
+    return np.rint((pixels.clip(-1, 1) + 1) * np.float32(32767.5)).astype(np.uint16)
 
 
 def from_pil(image: Image.Image) -> Picture:
     """The picture that `read` would give for the file of `image`; 8-bit modes, 16-bit grey and 32-bit float."""
     try:
-        return _read_image(image, b"")
+        with opening.quiet(MOST_PIXELS):
+            exif = None if image.format == "TIFF" else image.getexif()
+        found = metadata.carried(image, b"")
+        if exif and not found["exif"]:  # set by the caller, or by another program in a way that only Pillow knows
+            found["exif"] = metadata.prefixed(exif.tobytes())
+        return _picture(image, of_pillow(image, b""), found, 1 if image.format == "TIFF" else None)
+    except ImageError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"The image cannot be read: {reason(error)}") from error
 
@@ -58,146 +68,112 @@ def size(path: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _quiet_open(file: io.BytesIO | Path) -> Iterator[Image.Image]:
-    """Open with Pillow. What it warns of (large images, odd metadata) is no trouble; what is broken raises."""
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = Image.open(file)
-        image.getexif()
-    with image:
-        yield image
+def _naming(path: Path) -> Iterator[None]:
+    """Whatever is raised becomes an ImageError that begins with `path`."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
+        raise ImageError(f"{path}: {reason(error)}") from error
+
+
+def _decoded(data: bytes, most: int) -> Picture:
+    name = format_of(data[:16])
+    if name == "NPY":
+        return Picture(plain.npy(data, most), format="NPY")
+    if not name:
+        raise ImageError(_UNKNOWN if data else "the file is empty.")
+    if name == "TIFF":
+        return _tiff(data, most)
+    if name == "PPM":
+        head = plain.ppm_head(data)
+        opening.check_size(head.width, head.height, most)
+        if head.most > 255:
+            return Picture(plain.ppm_16(data, head), format="PPM")
+    opening.check_canvas(data[:32], name, most)
+    with opening.opened(io.BytesIO(data), name, most) as image:
+        decoded = of_pillow(image, data)
+        return _picture(image, decoded, metadata.carried(image, data), None)
+
+
+def _tiff(data: bytes, most: int) -> Picture:
+    file = tiff.layout(data)
+    opening.check_size(file.width, file.height, most)
+    found = metadata.of_tiff(file)
+    found["notes"] = (f"the first of {file.pages} pages",) if file.pages > 1 else ()
+    if file.wide:
+        pixels, alpha = tiff.decode(data, file)
+        if file.floats:
+            found["bits"] = file.bits
+            if file.bits == 64:
+                found["notes"] += ("64 bits became 32",)
+            pixels = (plain.checked_floats(pixels, 0) * 2 - 1).astype(np.float32)
+            alpha = None if alpha is None else alpha.astype(np.float64) * 2 - 1
+        return _finished((pixels, alpha, []), found, "TIFF", metadata.tiff_orientation(file))
+    with opening.opened(io.BytesIO(data), "TIFF", most) as image:
+        return _picture(image, of_pillow(image, data, file.bits), found, 1)  # Pillow turns these upright itself
+
+
+def _picture(image: Image.Image, decoded: Decoded, found: Fields, turned: int | None) -> Picture:
+    pixels, alpha, notes = decoded
+    if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+        found = {**found, "profile": None}  # it said what the numbers meant before they became RGB
+    name = "JPEG" if image.format == "MPO" else image.format or ""
+    notes += _frames(image, name)
+    return _finished((pixels, alpha, notes), found, name, metadata.orientation(found) if turned is None else turned)
+
+
+def _frames(image: Image.Image, name: str) -> list[str]:
+    if name == "TIFF":  # its pages have been counted
+        return []
+    try:
+        count = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
+    except Exception:  # a later frame is damaged; the first was read
+        return ["the first of several frames"]
+    return [f"the first of {count} {'pictures' if name == 'JPEG' else 'frames'}"] if count > 1 else []
+
+
+def _finished(decoded: Decoded, found: Fields, name: str, orientation: int) -> Picture:
+    pixels, alpha, notes = decoded
+    trouble = colour.trouble(found["profile"], pixels.shape[2]) if found.get("profile") else ""
+    notes = [*found.get("notes", ()), *notes, *([trouble] if trouble else [])]
+    return Picture(
+        pixels=upright(pixels, orientation),
+        alpha=None if alpha is None else upright(alpha, orientation),
+        format=name,
+        **{**metadata.upright(found), "notes": tuple(notes)},
+    )
+
+
+def _noted(picture: Picture, notes: tuple[str, ...]) -> Picture:
+    return replace(picture, notes=notes + picture.notes) if notes else picture
 
 
 def _head(path: Path) -> tuple[int, int, int]:
     """(height, width, channels) after orientation."""
-    try:
-        if path.suffix.lower() == ".npy":
-            with _PARSING:
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return _checked_array(array, values=False).shape
-        with _quiet_open(path) as image:
-            # Some versions of Pillow say the size of a TIFF file as it lies, some as it is once upright.
-            tags = image.tag_v2 if image.format == "TIFF" else None  # type: ignore[attr-defined]
-            width, height = (tags[256], tags[257]) if tags else image.size
-            if _orientation(image) >= 5:
-                width, height = height, width
-            return height, width, 1 if _is_grey(image) else 3
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    except Exception as error:  # as in read
-        raise ImageError(f"{path}: {reason(error)}") from error
+    with _naming(path), opening.regular(path) as file:
+        start = file.read(65536)
+        name = format_of(start[:16])
+        if name == "NPY":
+            return plain.npy_shape(file)[0]  # type: ignore[return-value]
+        if not name:
+            raise ImageError(_UNKNOWN if start else "the file is empty.")
+        if name == "TIFF":
+            layout = tiff.layout(start + file.read())
+            turned = metadata.tiff_orientation(layout) >= 5
+            height, width = (layout.width, layout.height) if turned else (layout.height, layout.width)
+            return height, width, layout.channels
+        opening.check_canvas(start[:32], name, 4 * MOST_PIXELS)
+        return _pillow_head(file, name)
 
 
-def _read_image(image: Image.Image, data: bytes) -> Picture:
-    pixels, alpha = _wide(image, data) if _is_wide_colour(image, data) else _decode(image)
-    # Pillow and OpenCV both turn TIFF files upright themselves.
-    orientation = 1 if image.format == "TIFF" else _orientation(image)
-    # An RGB profile says nothing about pixels that were converted from CMYK.
-    profile = image.info.get("icc_profile") if image.mode not in ("CMYK", "LAB", "YCbCr", "HSV") else None
-    return Picture(
-        pixels=_upright(pixels, orientation),
-        alpha=None if alpha is None else _upright(alpha, orientation),
-        profile=profile or None,
-        exif=_exif(image, orientation),
-        format=image.format or "",
-    )
-
-
-def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    image.load()
-    if image.mode.startswith("I"):
-        return _integers(np.asarray(image))[..., None], None
-    if image.mode == "F":
-        return _checked_array(np.asarray(image)), None
-    target = ("L" if _is_grey(image) else "RGB") + ("A" if image.has_transparency_data else "")
-    pixels = np.array(image if image.mode == target else image.convert(target))
-    if pixels.ndim == 2:
-        return pixels[..., None], None
-    if target.endswith("A"):
-        return np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1])
-    return pixels, None
-
-
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
-
-
-def _integers(pixels: np.ndarray) -> np.ndarray:
-    """Grey of 16 bits, which Pillow holds in wider integers for some formats."""
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ImageError(f"whole numbers from {pixels.min()} to {pixels.max()}: only 8 and 16 bits are understood.")
-    return pixels.astype(np.uint16)
-
-
-def _is_wide_colour(image: Image.Image, data: bytes) -> bool:
-    """Whether the file has 16 bits a channel and Pillow would give only 8."""
-    if image.format == "PNG":
-        return data[24:25] == b"\x10" and data[25:26] != b"\0"
-    if image.format == "TIFF":
-        return image.mode != "F" and max(image.tag_v2.get(258, (1,))) == 16 and not image.mode.startswith("I")  # type: ignore[attr-defined]
-    return image.format == "PPM" and image.mode == "RGB" and int(data.split(None, 4)[3]) > 255
-
-
-def _wide(image: Image.Image, data: bytes) -> tuple[np.ndarray, np.ndarray | None]:
-    grey = _is_grey(image) or (image.format == "PNG" and data[25] == 4)
-    image.load()  # Pillow refuses a truncated file, where OpenCV fills up
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise ImageError("cannot decode its 16 bits.")
-    if pixels.ndim == 2:
-        return pixels[..., None], None
-    alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
-    return np.ascontiguousarray(pixels[..., :1] if grey else pixels[..., 2::-1]), alpha
-
-
-def _read_npy(data: bytes) -> Picture:
-    with _PARSING:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
-    return Picture(_checked_array(array), format="NPY")
-
-
-def _checked_array(array: np.ndarray, values: bool = True) -> np.ndarray:
-    """(H, W) or (H, W, C) as (H, W, C); raises ImageError if it is no image. `values` looks at every float."""
-    shaped = array[..., None] if array.ndim == 2 else array
-    if shaped.ndim != 3 or not 1 <= shaped.shape[2] <= MOST_CHANNELS or 0 in shaped.shape:
-        raise ImageError(f"its shape is {array.shape}, not (H, W) or (H, W, C) with C from 1 to {MOST_CHANNELS}.")
-    if array.dtype in (np.uint8, np.uint16):
-        return shaped
-    if array.dtype.kind != "f":
-        raise ImageError(f"its type is {array.dtype}, not uint8, uint16 or float in [-1, 1].")
-    if values and not (np.abs(shaped) <= 1).all():  # also false for what is not a number
-        low, high = float(shaped.min()), float(shaped.max())
-        raise ImageError(f"its values go from {low:g} to {high:g}: floats must lie in [-1, 1]. Scale them first.")
-    return shaped.astype(np.float32) if values else shaped
-
-
-def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo the EXIF orientation: 5 to 8 are transposed, then come the mirrors."""
-    if orientation == 1:
-        return pixels
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def _exif(image: Image.Image, orientation: int) -> bytes | None:
-    if image.format == "TIFF":  # there the tags also say where the pixels lie in the file
-        return None
-    if orientation == 1:
-        return image.info.get("exif")
-    exif = image.getexif()
-    if set(exif) <= {ExifTags.Base.Orientation}:
-        return None
-    blank = Image.Exif()
-    blank.load(exif.tobytes())
-    blank[ExifTags.Base.Orientation] = 1
-    return blank.tobytes()
+def _pillow_head(file: BinaryIO, name: str) -> tuple[int, int, int]:
+    file.seek(0)
+    with opening.opened(file, name, 1 << 62) as image:
+        front = png.without_pixels(file) if name == "PNG" else b""
+        width, height = image.size
+        if metadata.orientation(metadata.carried(image, front)) >= 5:
+            width, height = height, width
+        grey = is_grey(image) or (name == "PNG" and png.head(front).kind in (0, 4))
+        return height, width, 1 if grey else 3

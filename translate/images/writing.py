@@ -2,36 +2,55 @@
 
 import io
 import struct
-import zlib
+from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from translate import files
 from translate.errors import ImageError
+from translate.images import colour, png, tags, tiff_writing
 from translate.images.arrays import to_depth
+from translate.images.bitmaps import bmp, gif, ppm_16
 from translate.images.formats import FORMATS, SUFFIXES, reason
 from translate.images.picture import Picture
 
+# What is written where nothing is said: at this quality a copy of a copy can hardly be told from the first.
+_QUALITY = 95
+_LONGEST_SEGMENT = 65533  # bytes that one segment of a JPEG holds
+_WITHOUT_PROFILE = ("GIF", "BMP", "PPM")
 
-def write(path: Path, picture: Picture, *, quality: int = 95) -> None:
-    """Write `picture` in the format of the suffix of `path`, whole or not at all.
 
-    Profile, EXIF and alpha are kept where the format holds them; a depth that it cannot hold becomes 8 bits. Raises
-    ImageError if the format is unknown or cannot hold so many channels, TranslateError if the disk does not take it.
+def write(path: Path, picture: Picture, *, quality: int | None = None, metadata: bool = True) -> None:
+    """Write `picture` in the format of the suffix of `path`, whole or not at all; otherwise as `encode`.
+
+    Raises ImageError as `encode` does, TranslateError if the disk does not take it.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ImageError(f"{path}: cannot write {suffix or 'a file without suffix'}. Known: {_known()}.")
     try:
-        data = _encode(picture, suffix, quality)
+        data = encode(picture, path.suffix, quality=quality, metadata=metadata)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
-    except (OSError, ValueError, cv2.error) as error:
-        raise ImageError(f"{path} cannot be written: {reason(error)}") from error
     files.write_bytes(path, data)
+
+
+def encode(picture: Picture, suffix: str, *, quality: int | None = None, metadata: bool = True) -> bytes:
+    """The file of `picture` in the format of `suffix`.
+
+    Alpha, depth, profile and metadata are kept where the format holds them: a depth that it cannot hold becomes 8 bits,
+    colours for which it has no profile become sRGB. `quality` (1 to 100) is that of JPEG, WebP and AVIF, 95 if None;
+    then a JPEG keeps its own tables where they are finer, and a lossless WebP stays so. Without `metadata` only the
+    profile stays: it says what the numbers mean. Raises ImageError if the format is unknown or cannot hold the picture.
+    """
+    suffix = suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ImageError(f"cannot write {suffix or 'a file without suffix'}. Known: {' '.join(sorted(SUFFIXES))}.")
+    if quality is not None and not 1 <= quality <= 100:
+        raise ImageError(f"a quality of {quality} will not do: 1 to 100.")
+    try:
+        return _encoded(picture, suffix, quality, metadata)
+    except (OSError, ValueError, MemoryError, OverflowError, RuntimeError, struct.error) as error:
+        raise ImageError(f"cannot be written as {suffix}: {reason(error)}") from error
 
 
 def to_pil(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Image.Image:
@@ -45,10 +64,6 @@ def to_pil(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(shown[..., 0] if shown.shape[2] == 1 else shown))
 
 
-def _known() -> str:
-    return " ".join(sorted(SUFFIXES))
-
-
 def _drawable(pixels: np.ndarray) -> int:
     count = int(pixels.shape[2])
     if count not in (1, 3):
@@ -56,61 +71,109 @@ def _drawable(pixels: np.ndarray) -> int:
     return count
 
 
-def _encode(picture: Picture, suffix: str, quality: int) -> bytes:
+def _encoded(picture: Picture, suffix: str, quality: int | None, metadata: bool) -> bytes:
     if suffix == ".npy":
+        picture = colour.as_srgb(picture)
         buffer = io.BytesIO()
         np.save(buffer, picture.pixels)
         return buffer.getvalue()
-    _drawable(picture.pixels)
-    if picture.pixels.dtype == np.uint16 and suffix == ".png":
-        return _png_16(picture)
-    if picture.pixels.dtype == np.uint16 and suffix in (".tif", ".tiff", ".ppm", ".pgm"):
-        return _wide_16(picture, suffix)
-    name = FORMATS[suffix]
-    alpha = picture.alpha if name in ("PNG", "TIFF", "WEBP", "GIF", "AVIF") else None
-    pixels = to_depth(picture.pixels, np.uint8)
-    image = to_pil(pixels, alpha)
-    if suffix == ".pgm" and pixels.shape[2] == 3:
+    count, name = _drawable(picture.pixels), FORMATS[suffix]
+    if suffix == ".pgm" and count == 3:
         raise ImageError("a .pgm file is grey; this picture has 3 channels. Write .ppm instead.")
-    options: dict[str, object] = {}
-    if name in ("JPEG", "WEBP", "AVIF"):
-        options["quality"] = quality
+    if name in _WITHOUT_PROFILE and picture.profile:
+        picture = colour.as_srgb(picture)
+    if name == "TIFF":
+        return tiff_writing.encode(picture, metadata)
+    wide = picture.pixels.dtype != np.uint8
+    if name == "PPM" and wide:
+        return ppm_16(to_depth(picture.pixels, np.uint16))
+    depth = np.uint16 if name == "PNG" and wide else np.uint8
+    pixels = to_depth(picture.pixels, depth)
+    alpha = None if picture.alpha is None else to_depth(picture.alpha, depth)
     if name == "PNG":
-        options["compress_level"] = 1
-    if picture.profile and name != "PPM":
-        options["icc_profile"] = picture.profile
-    if picture.exif and name in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF"):
-        options["exif"] = picture.exif
+        return png.with_extras(png.encode(pixels, alpha), picture, metadata)
+    comment = picture.comment if metadata else None
+    if name == "GIF":
+        return gif(pixels, alpha, comment)
+    if name == "BMP":
+        return bmp(pixels, alpha, picture.dpi if metadata else None)
+    image = to_pil(pixels, alpha if name in ("WEBP", "AVIF") else None)
+    options = _options(picture, name, quality, metadata)
+    try:
+        return _saved(image, name, options)
+    except ValueError:
+        if "advanced" not in options:
+            raise
+    del options["advanced"]  # an encoder other than libaom: alpha comes close
+    return _saved(image, name, options)
+
+
+def _saved(image: Image.Image, name: str, options: dict[str, object]) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()
 
 
-def _png_16(picture: Picture) -> bytes:
-    """A PNG of 16 bits with profile, EXIF and alpha: neither Pillow nor OpenCV writes all of them."""
-    height, width, count = picture.pixels.shape
-    planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha[..., None]]
-    kind = {1: 0, 3: 2}[count] | (0 if picture.alpha is None else 4)
-    lines = np.concatenate(planes, axis=2).astype(">u2").reshape(height, -1).view(np.uint8)
-    # Filter 2: each line less the one above, modulo 256; smooth pictures become much smaller.
-    filtered = np.full((height, 1 + lines.shape[1]), 2, np.uint8)
-    filtered[0, 1:] = lines[0]
-    np.subtract(lines[1:], lines[:-1], out=filtered[1:, 1:])
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))]
+def _options(picture: Picture, name: str, quality: int | None, metadata: bool) -> dict[str, object]:
+    """What Pillow's encoders of JPEG, WebP and AVIF are told."""
+    options: dict[str, object] = {"quality": _QUALITY if quality is None else quality}
+    if name == "JPEG":
+        options |= _jpeg_options(picture, quality, metadata)
+    if name == "WEBP":
+        options["exact"] = True  # what alpha hides stays
+        options["lossless"] = picture.lossless and quality is None
+    if name == "AVIF" and picture.format == "AVIF" and picture.subsampling in (0, 1) and picture.pixels.shape[2] == 3:
+        options["subsampling"] = ("4:4:4", "4:2:2")[picture.subsampling]
+    if name == "AVIF" and picture.alpha is not None:
+        options["advanced"] = {"a:lossless": "1"}
+    if name == "PPM":
+        return {}
     if picture.profile:
-        chunks.append((b"iCCP", b"ICC\0\0" + zlib.compress(picture.profile)))
-    if picture.exif:
-        chunks.append((b"eXIf", picture.exif.removeprefix(b"Exif\0\0")))
-    chunks += [(b"IDAT", zlib.compress(filtered.tobytes(), 1)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
-    )
+        options["icc_profile"] = picture.profile
+    if metadata and picture.exif:
+        # Pillow would pack the block anew, which breaks maker notes, if it found an orientation to put elsewhere.
+        options["exif"] = tags.bare(picture.exif) if name == "AVIF" else picture.exif
+    if metadata and picture.xmp:
+        options["xmp"] = picture.xmp
+    return options
 
 
-def _wide_16(picture: Picture, suffix: str) -> bytes:
-    pixels = picture.pixels[..., ::-1]
-    if picture.alpha is not None and suffix.startswith(".tif"):
-        colour = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
-        pixels = np.concatenate([colour, picture.alpha[..., None]], axis=2)
-    _, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
-    return data.tobytes()
+def _jpeg_options(picture: Picture, quality: int | None, metadata: bool) -> dict[str, object]:
+    options: dict[str, object] = {}
+    if picture.tables and quality is None:
+        usual = _usual_tables()
+        own = [picture.tables[0], picture.tables[-1]]
+        if any(mine < theirs for pair in zip(own, usual, strict=True) for mine, theirs in zip(*pair, strict=True)):
+            finest = [[min(values) for values in zip(*pair, strict=True)] for pair in zip(own, usual, strict=True)]
+            options["qtables"] = finest[: picture.pixels.shape[2]]
+    if picture.format == "JPEG" and picture.subsampling in (0, 1):
+        options["subsampling"] = picture.subsampling
+    if picture.progressive:
+        options["progressive"] = True
+    if not metadata:
+        return options
+    if picture.exif and len(picture.exif) > _LONGEST_SEGMENT:
+        raise ImageError(f"EXIF of {len(picture.exif)} bytes is too long for a JPEG: write without metadata, or a PNG.")
+    if picture.dpi:
+        options["dpi"] = picture.dpi
+    if picture.comment:
+        options["comment"] = picture.comment
+    extra = b"".join(_segment(0xE1, body) for name, body in picture.chunks if name == b"APP1")
+    step = _LONGEST_SEGMENT - 14
+    for start in range(0, len(picture.photoshop or b""), step):
+        extra += _segment(0xED, b"Photoshop 3.0\0" + (picture.photoshop or b"")[start : start + step])
+    if extra:
+        options["extra"] = extra
+    return options
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+@lru_cache(1)
+def _usual_tables() -> list[tuple[int, ...]]:
+    """The tables of luma and of chroma that the usual quality means."""
+    data = _saved(Image.new("RGB", (8, 8)), "JPEG", {"quality": _QUALITY})
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return [tuple(image.quantization[number]) for number in (0, 1)]  # type: ignore[attr-defined]

@@ -1,0 +1,90 @@
+"""Opened files of Pillow's to arrays, in the depth that their heads say."""
+
+import numpy as np
+from PIL import Image
+
+from translate.errors import ImageError
+from translate.images import colour, metadata, opening, plain, png
+
+Decoded = tuple[np.ndarray, np.ndarray | None, list[str]]
+
+
+def of_pillow(image: Image.Image, data: bytes, bits: int = 0) -> Decoded:
+    """Pixels, alpha and notes of an opened image."""
+    if image.format == "PNG" and data:
+        head = png.head(data)
+        if head.bits == 16:
+            return _png_16(data, head)
+        if head.kind == 0 and "transparency" in image.info:
+            return _png_key(image, data, head)
+    opening.load(image)
+    if image.mode.startswith("I"):
+        return _integers(np.asarray(image), bits)[..., None], None, []
+    if image.mode == "F":
+        return plain.checked_floats(np.asarray(image)[..., None], -1), None, []
+    notes = []
+    if image.format == "AVIF" and (deep := metadata.avif_bits(data)) > 8:
+        notes.append(f"{deep} bits became 8")
+    if image.mode == "CMYK":
+        image, note = colour.cmyk_to_srgb(image, image.info.get("icc_profile"))
+        notes.append(note)
+        if bits == 16:
+            notes.append("16 bits became 8")
+    elif image.mode == "LAB":
+        image = colour.lab_to_srgb(image)
+        notes.append("CIELAB became RGB")
+    return *_split(image), notes
+
+
+def _split(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    target = ("L" if is_grey(image) else "RGB") + ("A" if image.has_transparency_data else "")
+    pixels = np.array(image if image.mode == target else image.convert(target))
+    if pixels.ndim == 2:
+        return pixels[..., None], None
+    if target.endswith("A"):
+        return np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1])
+    return pixels, None
+
+
+def is_grey(image: Image.Image) -> bool:
+    if image.format == "GIF" and image.mode == "P" and image.palette:  # the format has no other grey
+        colours = np.frombuffer(bytes(image.palette.palette), np.uint8)
+        colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
+        return image.palette.mode == "RGB" and len(colours) > 0 and bool((colours == colours[:, :1]).all())
+    return image.mode in ("1", "L", "LA", "La", "F") or image.mode.startswith("I")
+
+
+def _integers(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """Grey of 16 bits, which Pillow holds in wider integers for some formats, or of 12, which it does not stretch."""
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ImageError(f"whole numbers from {pixels.min()} to {pixels.max()}: only 8 and 16 bits are understood.")
+    if 8 < bits < 16:
+        return np.rint(pixels * (65535 / (2**bits - 1))).astype(np.uint16)
+    return pixels.astype(np.uint16)
+
+
+def _png_16(data: bytes, head: png.Head) -> Decoded:
+    pixels, alpha = png.decode_16(data)
+    key = png.carried(data)[0].get(b"tRNS")
+    return pixels, png.key_alpha(pixels, key, 16) if key and head.kind in (0, 2) else alpha, []
+
+
+def _png_key(image: Image.Image, data: bytes, head: png.Head) -> Decoded:
+    """Grey of at most 8 bits with a colour that is transparent: Pillow stretches the pixels and forgets the colour."""
+    opening.load(image)
+    pixels = np.array(image if image.mode == "L" else image.convert("L"))[..., None]
+    key = png.carried(data)[0].get(b"tRNS")
+    return pixels, png.key_alpha(pixels, key, head.bits) if key else None, []
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo the EXIF orientation: 5 to 8 are transposed, then come the mirrors."""
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
