@@ -1,0 +1,320 @@
+"""Tile by tile gives what the untiled network gives, at every pixel, whatever network, size, depth and memory."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from translate import images, networks, tiling
+from translate.errors import ConfigError, DiskFullError, TranslateError
+from translate.networks.blocks import mirror_pad, per_image_statistics, translate_any_size
+from translate.tiling import bytes_per_pixel, translate_tiled
+
+# What rounding makes of another order of summing; 1/255 of the range would be 8e-3.
+CLOSE = 2e-5
+
+NETWORKS: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "unet running": ("unet", False, {"depth": 5, "width": 4}),
+    "unet image": ("unet", True, {"depth": 4, "width": 4}),
+    "unet resize": ("unet", False, {"depth": 4, "width": 4, "norm": "instance", "upsampling": "resize"}),
+    "resnet": ("resnet", False, {"width": 4, "blocks": 3, "norm": "instance", "padding": "reflect"}),
+    "resnet replicate": (
+        "resnet",
+        False,
+        {"width": 4, "blocks": 2, "norm": "batch", "padding": "replicate", "upsampling": "resize"},
+    ),
+    "resnet zeros": (
+        "resnet",
+        True,
+        {"width": 4, "blocks": 2, "norm": "batch", "padding": "zeros", "downsamplings": 3},
+    ),
+    "resnet flat": ("resnet", False, {"width": 16, "blocks": 4, "downsamplings": 0, "norm": "none"}),
+}
+
+
+def randomised(network: nn.Module) -> nn.Module:
+    """Weights and statistics that keep the signal large in each layer, so that no error hides."""
+    generator = torch.Generator().manual_seed(0)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            transposed = isinstance(layer, nn.ConvTranspose2d)
+            seen = layer.weight[:, 0].numel() / 4 if transposed else layer.weight[0].numel()
+            layer.weight.data.normal_(0, (2 / seen) ** 0.5, generator=generator)
+            if layer.bias is not None:
+                layer.bias.data.normal_(0, 0.3, generator=generator)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data.uniform_(0.5, 1.5, generator=generator)
+            layer.bias.data.normal_(0, 0.3, generator=generator)
+            assert layer.running_mean is not None and layer.running_var is not None
+            layer.running_mean.normal_(0, 0.3, generator=generator)
+            layer.running_var.uniform_(0.5, 2, generator=generator)
+    return network.eval()
+
+
+def made(which: str) -> nn.Module:
+    name, image_wise, arguments = NETWORKS[which]
+    network = randomised(networks.build(name, {"in_channels": 3, "out_channels": 2, **arguments}))
+    return per_image_statistics(network) if image_wise else network
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Float noise over a slope, so that the corners of the picture have statistics of their own."""
+    noise = np.random.default_rng(0).random((height, width, 3), dtype=np.float32) - 0.5
+    slope = np.linspace(-0.5, 0.5, height)[:, None, None] * np.linspace(-1, 1, width)[None, :, None]
+    return (noise + slope).astype(np.float32)
+
+
+@torch.no_grad()
+def untiled(network: nn.Module, pixels: np.ndarray) -> np.ndarray:
+    return translate_any_size(network, images.to_tensor(pixels)[None])[0].permute(1, 2, 0).numpy()
+
+
+def naive(network: nn.Module, pixels: np.ndarray, side: int) -> np.ndarray:
+    """Each tile as a picture of its own."""
+    rows = [
+        np.concatenate(
+            [
+                untiled(network, pixels[top : top + side, left : left + side])
+                for left in range(0, pixels.shape[1], side)
+            ],
+            axis=1,
+        )
+        for top in range(0, pixels.shape[0], side)
+    ]
+    return np.concatenate(rows)
+
+
+@pytest.fixture
+def tiles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The boxes that were computed, in order."""
+    seen: list[Any] = []
+    compute = tiling.Engine._compute
+
+    def spy(self: tiling.Engine, job: Any, box: Any) -> Tensor:
+        seen.append((job, box))
+        return compute(self, job, box)
+
+    monkeypatch.setattr(tiling.Engine, "_compute", spy)
+    return seen
+
+
+@pytest.mark.parametrize("memory", [2**30, 0], ids=["memory", "file"])
+@pytest.mark.parametrize(("height", "width"), [(151, 203), (64, 256), (7, 5)])
+@pytest.mark.parametrize("which", NETWORKS)
+def test_tiles_give_what_the_whole_gives(which: str, height: int, width: int, memory: int, tiles: list[Any]):
+    network, pixels = made(which), picture(height, width)
+    whole = untiled(network, pixels)
+    result = translate_tiled(network, pixels, tile=32, memory=memory)
+    assert result.shape == whole.shape and result.dtype == np.float32
+    assert whole.std() > 0.05
+    assert np.abs(result - whole).max() < CLOSE
+    last = tiles[-1][0]
+    assert sum(job is last for job, _ in tiles) >= (height // 32) * (width // 32)
+
+
+@pytest.mark.parametrize("which", NETWORKS)
+def test_tiles_as_pictures_of_their_own_would_be_wrong(which: str):
+    """What the test above would not forgive."""
+    network, pixels = made(which), picture(151, 203)
+    assert np.abs(naive(network, pixels, 64) - untiled(network, pixels)).max() > 0.3
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+@pytest.mark.parametrize("name", networks.GENERATORS)
+def test_every_generator_can_be_tiled(name: str, upsampling: str, norm: str):
+    arguments = {"in_channels": 1, "out_channels": 3, "width": 3, "norm": norm, "upsampling": upsampling}
+    network = randomised(networks.build(name, arguments))
+    pixels = picture(70, 45)[..., :1]
+    result = translate_tiled(network, pixels, tile=16)
+    assert np.abs(result - untiled(network, pixels)).max() < CLOSE
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_depths_come_back_as_they_went_in(dtype: type):
+    network = made("unet image")
+    pixels = images.to_depth(picture(75, 90), dtype)
+    result = translate_tiled(network, pixels, tile=32)
+    expected = images.to_array(torch.from_numpy(untiled(network, pixels)).permute(2, 0, 1), dtype)
+    assert result.dtype == dtype
+    assert np.abs(result.astype(int) - expected.astype(int)).max() <= (1 if dtype == np.uint8 else 2)
+
+
+def test_floats_beyond_the_range_are_not_clipped():
+    class Brighter(nn.Module):
+        multiple = minimum = 1
+
+        def forward(self, values: Tensor) -> Tensor:
+            return values + 0.5
+
+    pixels = picture(5, 6) * 2
+    assert np.array_equal(translate_tiled(Brighter(), pixels, tile=4), pixels + np.float32(0.5))
+
+
+def test_bfloat16_is_close():
+    network, pixels = made("resnet"), picture(80, 70)
+    result = translate_tiled(network, pixels, tile=32, dtype=torch.bfloat16)
+    difference = np.abs(result - untiled(network, pixels))
+    assert 0 < difference.mean() < 0.02
+    assert difference.max() < 0.3
+
+
+def test_file_and_memory_give_the_same_bits():
+    network, pixels = made("resnet"), picture(110, 90)
+    assert np.array_equal(
+        translate_tiled(network, pixels, tile=32, memory=2**30), translate_tiled(network, pixels, tile=32, memory=0)
+    ) or np.allclose(
+        translate_tiled(network, pixels, tile=32, memory=2**30),
+        translate_tiled(network, pixels, tile=32, memory=0),
+        rtol=0,
+        atol=CLOSE,
+    )
+
+
+def failing(
+    monkeypatch: pytest.MonkeyPatch, fails: Callable[[int, Tensor], bool], error: BaseException
+) -> list[Tensor]:
+    """Let F.conv2d raise where `fails`, of the number of the call and its input, says so."""
+    convolve, calls = F.conv2d, []
+
+    def conv2d(values: Tensor, *arguments: Any) -> Tensor:
+        calls.append(values.shape)
+        if fails(len(calls), values):
+            raise error
+        return convolve(values, *arguments)
+
+    monkeypatch.setattr(F, "conv2d", conv2d)
+    return calls
+
+
+ERRORS = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("number", [1, 4, 13, 21, 30])
+def test_out_of_memory_once_halves_the_tile(number: int, error: BaseException, monkeypatch: pytest.MonkeyPatch):
+    network, pixels = made("resnet"), picture(151, 203)
+    whole = untiled(network, pixels)
+    failing(monkeypatch, lambda call, _: call == number, error)
+    assert np.abs(translate_tiled(network, pixels, tile=256, memory=0) - whole).max() < CLOSE
+
+
+@pytest.mark.parametrize("which", ["unet image", "resnet"])
+def test_out_of_memory_above_a_size(which: str, monkeypatch: pytest.MonkeyPatch, tiles: list[Any]):
+    network, pixels = made(which), picture(151, 203)
+    whole = untiled(network, pixels)
+    failing(monkeypatch, lambda _, values: values.numel() > 90_000, MemoryError())
+    done: list[tuple[int, int]] = []
+    result = translate_tiled(network, pixels, tile=256, progress=lambda *numbers: done.append(numbers))
+    assert np.abs(result - whole).max() < CLOSE
+    assert done == sorted(done) and done[-1][0] == done[-1][1]
+
+
+def test_out_of_memory_for_good_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    calls = failing(monkeypatch, lambda *_: True, MemoryError())
+    with pytest.raises(TranslateError, match="even for tiles of 64 pixels .*--memory"):
+        translate_tiled(made("resnet"), picture(151, 203), tile=512)
+    assert len(calls) <= 5
+
+
+def test_other_errors_are_raised_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    calls = failing(monkeypatch, lambda *_: True, RuntimeError("sizes do not fit"))
+    with pytest.raises(RuntimeError, match="sizes do not fit"):
+        translate_tiled(made("resnet"), picture(151, 203))
+    assert len(calls) == 1
+
+
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(DiskFullError, match="TMPDIR"):
+        translate_tiled(made("resnet"), picture(40, 40), memory=0)
+
+
+class Custom(nn.Module):
+    """A network of operations that no generator of ours has."""
+
+    multiple = minimum = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((6, 1, 1), 0.7))
+        self.stem = nn.Sequential(
+            nn.ReflectionPad2d(3), nn.Conv2d(3, 6, 7, dilation=1), nn.GroupNorm(2, 6), nn.ReLU(True)
+        )
+        self.same = nn.Conv2d(6, 6, 3, padding="same", dilation=2, groups=3, padding_mode="replicate")
+        self.down = nn.Sequential(nn.Conv2d(6, 8, 5, stride=2, padding=2), nn.InstanceNorm2d(8, affine=True), nn.SiLU())
+        self.pool = nn.MaxPool2d(2)
+        self.deep = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(8, 8, 3), nn.LeakyReLU(0.2, inplace=True))
+        self.back = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(8, 24, 3, padding=1))
+        self.shuffle = nn.PixelShuffle(2)
+        self.gone = nn.ConvTranspose2d(6, 3, 1, stride=2, output_padding=1, bias=True)
+        self.mean = nn.AvgPool2d(2)
+
+    def forward(self, values: Tensor) -> Tensor:
+        wide = self.stem(values) * self.scale
+        wide += self.same(wide)
+        down = self.down(wide)
+        small = self.pool(down)
+        deep = self.deep(small) + small
+        back = self.shuffle(self.back(deep))
+        mixed = mirror_pad(torch.cat([back, wide], dim=1), (1, 2, 3, 4))[..., :] if False else back - 0.5 * wide
+        return torch.tanh(self.mean(self.gone(F.gelu(mixed))).clamp(-2, 2))
+
+
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_networks_of_other_usual_operations(memory: int):
+    network, pixels = randomised(Custom()), picture(90, 71)
+    assert np.abs(translate_tiled(network, pixels, tile=16, memory=memory) - untiled(network, pixels)).max() < CLOSE
+
+
+def test_what_cannot_be_tiled_is_named():
+    class Sorting(nn.Module):
+        multiple = minimum = 1
+
+        def forward(self, values: Tensor) -> Tensor:
+            return values.sort(dim=1).values
+
+    class Lstm(Sorting):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, values: Tensor) -> Tensor:
+            return values * self.layer(values)
+
+    class Deciding(Sorting):
+        def forward(self, values: Tensor) -> Tensor:
+            return values if values.mean() > 0 else -values
+
+    for kind, named in ((Sorting, "sort"), (Lstm, "AdaptiveAvgPool2d"), (Deciding, "Deciding")):
+        with pytest.raises(ConfigError, match=f"{named}.*--tile off"):
+            translate_tiled(kind(), picture(8, 8))
+
+
+def test_the_network_stays_as_it_is():
+    network = networks.build("unet", {"in_channels": 3, "out_channels": 3, "width": 2, "depth": 3, "dropout": 0.5})
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    one, other = (translate_tiled(network, picture(40, 40), tile=16) for _ in range(2))
+    assert network.training and np.array_equal(one, other)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_bytes_per_pixel_of_the_published_networks():
+    """By hand: in the last doubling of a ResNet its 32 floats of input, what it makes (64), and that normalised (64)."""
+    resnet = networks.build("resnet", {"in_channels": 3, "out_channels": 3, "blocks": 1})
+    assert bytes_per_pixel(resnet) == pytest.approx(4 * (3 + 32 + 64 + 64), rel=0.02)
+    unet = networks.build("unet", {"in_channels": 3, "out_channels": 3, "width": 64})
+    assert 4 * (3 + 16 + 32) < bytes_per_pixel(unet) < 4 * (3 + 32 + 48)
