@@ -1,0 +1,291 @@
+"""Every engine gives what the network gives, for any size, in any thread; int8 only if it is close enough."""
+
+import builtins
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from translate import engines, networks
+from translate.engines import choose_precision, extras, make_engine, quantise
+from translate.engines.base import NotFinite
+from translate.engines.rewrite import Squares, rewrite
+from translate.errors import ConfigError
+from translate.networks.blocks import per_image_statistics, translate_any_size
+from translate.networks.init import initialise
+
+CPU = torch.device("cpu")
+TINY = {"in_channels": 3, "out_channels": 3, "width": 4}
+UNET, RESNET = {"depth": 3}, {"blocks": 1}
+ARCHITECTURES = {
+    "unet, batch norm, running": ("unet", UNET),
+    "unet, batch norm, per image": ("unet", UNET),
+    "unet, instance norm, resize": ("unet", UNET | {"norm": "instance", "upsampling": "resize"}),
+    "resnet, instance norm, reflect": ("resnet", RESNET),
+    "resnet, batch norm, zeros, resize": (
+        "resnet",
+        RESNET | {"norm": "batch", "padding": "zeros", "upsampling": "resize"},
+    ),
+}
+WAYS = [("torch", "fp32"), ("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "fp32")]
+NEEDS = {"torch": (), "openvino": ("openvino",), "onnx": ("onnx", "onnxruntime"), "int8": ("openvino", "nncf")}
+
+
+def build(architecture: str) -> nn.Module:
+    name, arguments = ARCHITECTURES[architecture]
+    torch.manual_seed(0)
+    network = networks.build(name, TINY | arguments).eval()
+    initialise(network)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr, operator]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr, operator]
+    return per_image_statistics(network) if "per image" in architecture else network
+
+
+def skip_without(way: str) -> None:
+    for package in NEEDS[way]:
+        pytest.importorskip(package)
+
+
+def pictures(height: int, width: int, count: int = 1, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    return pixels.float() / 127.5 - 1
+
+
+@torch.no_grad()
+def expected(network: nn.Module, pixels: Tensor) -> Tensor:
+    return ((translate_any_size(network, to_float(pixels)).clamp(-1, 1) + 1) * 127.5).round()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_rewritten_head_computes_the_same(architecture: str):
+    network = build(architecture)
+    changed = rewrite(network)
+    assert isinstance(changed.head, Squares) and not isinstance(network.head, Squares)
+    images = to_float(pictures(24, 40, count=2))
+    with torch.no_grad():
+        assert (changed(images) - network(images)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "rewritten"),
+    [
+        ("resnet", {"padding": "replicate", "blocks": 1}, True),
+        ("resnet", {"padding": "zeros", "blocks": 0, "out_channels": 1, "downsamplings": 1}, True),
+        ("resnet", {"blocks": 1, "downsamplings": 0}, False),
+        ("resnet", {"blocks": 1, "out_channels": 16}, False),
+        ("unet", {"depth": 2, "out_channels": 4, "norm": "none"}, True),
+        ("unet", {"depth": 2, "out_channels": 8}, False),
+        ("unet", {"depth": 2, "out_channels": 2, "upsampling": "resize", "in_channels": 1}, True),
+    ],
+)
+def test_odd_networks_are_rewritten_exactly_or_left_alone(name: str, arguments: dict, rewritten: bool):
+    network = networks.build(name, TINY | arguments).eval()
+    changed = rewrite(network)
+    assert isinstance(changed.head, Squares) == rewritten
+    images = torch.rand(1, changed.arguments["in_channels"], 16, 24) * 2 - 1  # type: ignore[index]
+    with torch.no_grad():
+        assert (changed(images) - network(images)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_engine_gives_what_the_network_gives(architecture: str, way: tuple[str, str]):
+    backend, precision = way
+    skip_without(backend)
+    network = build(architecture)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    engine = make_engine(network, device=CPU, backend=backend, precision=precision)
+    assert (engine.backend, engine.precision, engine.streams) == (backend, precision, 1)
+    assert engine.about.startswith(f"{backend} {precision}, ")
+    for height, width in ((1, 1), (37, 50)):
+        pixels = pictures(height, width, count=2)
+        output = engine(pixels)
+        assert output.dtype == torch.uint8 and output.shape == pixels.shape
+        as_float = engine(to_float(pixels))
+        assert as_float.dtype == torch.float32 and as_float.shape == pixels.shape and not as_float.requires_grad
+        # One pixel, mirrored, is a plane, of which instance norm leaves nothing but amplified rounding errors.
+        if (height, width) == (1, 1) and "resnet, instance" in architecture:
+            continue
+        assert (output - expected(network, pixels)).abs().max() <= (1 if precision == "fp32" else 2)
+        assert (((as_float.clamp(-1, 1) + 1) * 127.5).round() - output).abs().max() <= 1
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("streams", [None, 2])
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_eight_threads_on_one_engine_get_the_serial_results(way: tuple[str, str], streams: int | None):
+    backend, precision = way
+    skip_without(backend)
+    engine = make_engine(
+        build("resnet, instance norm, reflect"), device=CPU, backend=backend, precision=precision, streams=streams
+    )
+    inputs = [pictures(16 + 4 * (seed % 3), 24, seed=seed) for seed in range(24)]
+    serial = [engine(pixels) for pixels in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(map(torch.equal, serial, pool.map(engine, inputs)))
+
+
+def test_streams_leave_the_callers_threads_alone():
+    torch.set_num_threads(3)
+    try:
+        engine = make_engine(build("unet, batch norm, running"), device=CPU, streams=2)
+        assert engine.streams == 2 and engine.threads == 1
+        engine(pictures(8, 8))
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_values_that_are_not_finite_are_an_error(way: tuple[str, str]):
+    backend, precision = way
+    skip_without(backend)
+    network = build("unet, batch norm, running")
+    engine = make_engine(network, device=CPU, backend=backend, precision=precision, streams=2)
+    with pytest.raises(NotFinite, match="the image holds"):
+        engine(torch.full((1, 3, 8, 8), float("nan")))
+    network.head.bias.data.fill_(float("inf"))  # type: ignore[union-attr]
+    network.ups[0].conv.weight.data.fill_(float("nan"))  # type: ignore[union-attr, index]
+    with pytest.raises(NotFinite, match="not finite"):
+        make_engine(network, device=CPU, backend=backend, precision=precision)(pictures(8, 8))
+
+
+def test_what_is_no_batch_of_images_is_refused():
+    engine = make_engine(build("unet, batch norm, running"), device=CPU)
+    for images in (torch.zeros(3, 8, 8), torch.zeros(1, 3, 0, 8), torch.zeros(1, 3, 8, 8, dtype=torch.float64)):
+        with pytest.raises(ConfigError, match="uint8"):
+            engine(images)
+    with pytest.raises(ConfigError, match="3 channels, not 1"):
+        engine(torch.zeros(1, 1, 8, 8))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_our_generators_are_written_down_without_a_general_converter(
+    architecture: str, monkeypatch: pytest.MonkeyPatch
+):
+    skip_without("openvino")
+    skip_without("onnx")
+    from translate.engines import onnx_graph, openvino_graph
+
+    for module in (onnx_graph, openvino_graph):
+        monkeypatch.delattr(module, "_converted")
+    network = rewrite(build(architecture))
+    openvino_graph.to_openvino(network, 3)
+    onnx_graph.to_onnx(network, (3, 3))
+
+
+class Strange(nn.Module):
+    """A generator with a layer that walk.py does not know."""
+
+    arguments, multiple, minimum, per_image = {"in_channels": 3, "out_channels": 3}, 1, 1, True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, 3, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.sin(self.head(images))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_an_unknown_layer_goes_through_the_general_converter(backend: str):
+    skip_without(backend)
+    if backend == "onnx":
+        pytest.importorskip("onnxscript")
+    network = Strange().eval()
+    output = make_engine(network, device=CPU, backend=backend)(pictures(5, 7, count=2))
+    assert (output - expected(network, pictures(5, 7, count=2))).abs().max() <= 1
+
+
+def test_precision_is_measured():
+    assert choose_precision(CPU) in ("fp32", "bf16")
+    engine = make_engine(build("unet, batch norm, running"), device=CPU, precision="auto")
+    assert engine.precision == choose_precision(CPU)
+    assert make_engine(build("unet, batch norm, running"), device=CPU, backend="auto").backend in ("openvino", "torch")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"backend": "tensorflow"}, "Unknown backend"),
+        ({"backend": "openvinno"}, "openvino"),
+        ({"precision": "fp16"}, "Unknown precision"),
+        ({"precision": "int8"}, "int8 needs backend openvino"),
+        ({"precision": "bf16", "backend": "onnx"}, "fp32 only"),
+        ({"compile": True, "backend": "onnx"}, "Only backend torch"),
+        ({"device": torch.device("cuda"), "backend": "openvino"}, "not on cuda"),
+        ({"streams": 0}, "streams is 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(asked: dict, said: str):
+    with pytest.raises(ConfigError, match=said):
+        make_engine(build("unet, batch norm, running"), **{"device": CPU} | asked)
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    monkeypatch.setattr(
+        builtins, "__import__", _without(builtins.__import__, "openvino", "onnx", "onnxruntime", "nncf")
+    )
+    network = build("unet, batch norm, running")
+    assert make_engine(network, device=CPU, backend="auto").backend == "torch"
+    for backend in ("openvino", "onnx"):
+        with pytest.raises(ConfigError, match=rf"pip install 'translate\[{backend}\]'"):
+            make_engine(network, device=CPU, backend=backend)
+    with pytest.raises(ConfigError, match=r"pip install 'translate\[int8\]'"):
+        quantise(network, [torch.zeros(1, 3, 8, 8)], [torch.zeros(1, 3, 8, 8)])
+
+
+def _without(importing, *missing: str):
+    def importer(name: str, *args, **kwargs):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(name)
+        return importing(name, *args, **kwargs)
+
+    return importer
+
+
+def test_int8_is_used_only_if_it_is_close(tmp_path: Path):
+    skip_without("int8")
+    network = build("unet, instance norm, resize")
+    calibration = [to_float(pictures(32, 24, seed=seed)) for seed in range(3)]
+    held_out = [to_float(pictures(19, 32, seed=seed)) for seed in (7, 8)]
+    cache = tmp_path / "int8"
+    none, psnr = quantise(network, calibration, held_out, least=200, cache=cache)
+    assert none is None and 20 < psnr < 100
+    kept = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert {name.rpartition(".")[2] for name in kept} == {"xml", "bin", "json"}
+    engine, again = quantise(network, calibration[:1], held_out[:1], least=20, cache=cache, streams=2)
+    assert engine is not None and again == psnr and (engine.precision, engine.streams) == ("int8", 2)
+    assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == kept
+    pixels = pictures(37, 50)
+    assert (engine(pixels) - expected(network, pixels)).abs().float().mean() < 10
+    restarted, _ = quantise(network, calibration, held_out, least=20, cache=cache)
+    assert restarted is not None and torch.equal(restarted(pixels), engine(pixels))
+
+
+def test_a_damaged_int8_model_is_made_anew(tmp_path: Path):
+    skip_without("int8")
+    network = build("resnet, batch norm, zeros, resize")
+    images = [to_float(pictures(16, 16, seed=seed)) for seed in range(2)]
+    first, psnr = quantise(network, images, images, least=0, cache=tmp_path)
+    next(tmp_path.glob("*.bin")).write_bytes(b"short")
+    second, again = quantise(network, images, images, least=0, cache=tmp_path)
+    assert first and second and psnr == again
+    assert torch.equal(first(pictures(16, 16)), second(pictures(16, 16)))
+    with pytest.raises(ConfigError, match="images to calibrate"):
+        quantise(network, [], images)
+
+
+def test_the_public_names_are_there():
+    assert all(hasattr(engines, name) for name in engines.__all__)

@@ -1,0 +1,132 @@
+"""Quantisation to int8, calibrated on the user's own images, and used only if it stays close on others.
+
+NNCF (https://github.com/openvinotoolkit/nncf), post-training, min-max with bias correction (Nagel et al. 2019).
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from translate import files
+from translate.engines.base import Engine, Sized, fitted, sized_as
+from translate.engines.extras import require
+from translate.engines.precision import choose_precision
+from translate.engines.rewrite import on_cpu, rewrite
+from translate.errors import ConfigError
+
+
+def quantise(
+    network: nn.Module,
+    calibration: Sequence[Tensor],
+    held_out: Sequence[Tensor],
+    *,
+    least: float = 35.0,
+    cache: Path | None = None,
+    streams: int | None = None,
+) -> tuple[Engine | None, float]:
+    """Quantise `network`, a generator in the form it is to be used in, for the CPU.
+
+    `calibration` and `held_out` are float32 (1, C, H, W) in [-1, 1]. Returns the engine, None if the PSNR is below
+    `least`, and the PSNR in dB, of its 8-bit outputs against those of float32 on `held_out`.
+    With `cache`, a folder, the quantised model of these weights is taken from there, whatever images are given now, so
+    that a job that is begun anew gives the same bytes; if there is none, it is put there.
+    Raises ConfigError if there are no images or the packages are missing.
+    """
+    require("int8", "openvino", "nncf")
+    from translate.engines.openvino_ import OpenVINOEngine, openvino_engine
+
+    if not calibration or not held_out:
+        raise ConfigError("int8 needs images to calibrate with and others to check with; there are none.")
+    sized, hint = sized_as(network), choose_precision(torch.device("cpu"))
+    place = None if cache is None else cache / f"int8-{_digest(network)}"
+    kept = None if place is None else _read(place)
+    if kept is not None:
+        engine = OpenVINOEngine(_parsed(*kept[:2]), sized, precision="int8", hint=hint, streams=streams)
+        return (engine if kept[2] >= least else None), kept[2]
+    xml, weights = _quantised(network, sized, calibration)
+    engine = OpenVINOEngine(_parsed(xml, weights), sized, precision="int8", hint=hint, streams=streams)
+    psnr = _psnr(engine, openvino_engine(network, precision="fp32", streams=None), held_out)
+    if place is not None:
+        _keep(place, xml, weights, psnr)
+    return (engine if psnr >= least else None), psnr
+
+
+def _quantised(network: nn.Module, sized: Sized, calibration: Sequence[Tensor]) -> tuple[bytes, bytes]:
+    """The two files of the quantised model."""
+    import nncf
+    import openvino as ov
+
+    from translate.engines.openvino_graph import to_openvino
+
+    model = to_openvino(rewrite(on_cpu(network)), sized.channels[0])
+    images = [fitted(sized, image.float()).contiguous().numpy() for image in calibration]
+    nncf.set_log_level(logging.ERROR)
+    # It draws bars on the standard output.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        quantised: Any = nncf.quantize(
+            model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images)
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        xml = Path(folder) / "model.xml"
+        ov.save_model(quantised, xml, compress_to_fp16=False)
+        return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
+
+
+def _parsed(xml: bytes, weights: bytes) -> Any:
+    import openvino as ov
+
+    return ov.Core().read_model(xml, weights)
+
+
+def _psnr(engine: Engine, exact: Engine, images: Sequence[Tensor]) -> float:
+    """Of all pixels together, as 8-bit values."""
+    errors = [(_bytes(engine(image)) - _bytes(exact(image))).square().flatten() for image in images]
+    error = torch.cat(errors).mean().item()
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+def _bytes(output: Tensor) -> Tensor:
+    return output.double().clamp(-1, 1).add(1).mul(127.5).round()
+
+
+def _digest(network: nn.Module) -> str:
+    known = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        known.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        known.update(tensor.detach().cpu().contiguous().view(-1).numpy())
+    return known.hexdigest()[:16]
+
+
+def _keep(place: Path, xml: bytes, weights: bytes, psnr: float) -> None:
+    """Write the model, and last what says that it is complete."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.failure(place, error) from error
+    files.write_bytes(place.with_suffix(".xml"), xml)
+    files.write_bytes(place.with_suffix(".bin"), weights)
+    sums = {"xml": hashlib.sha256(xml).hexdigest(), "bin": hashlib.sha256(weights).hexdigest()}
+    files.write_bytes(place.with_suffix(".json"), json.dumps({"psnr": psnr, **sums}).encode())
+
+
+def _read(place: Path) -> tuple[bytes, bytes, float] | None:
+    """The model and its PSNR, if they are there and unharmed."""
+    try:
+        said = json.loads(place.with_suffix(".json").read_bytes())
+        xml, weights = (place.with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin"))
+        sums = [hashlib.sha256(content).hexdigest() for content in (xml, weights)]
+        return (xml, weights, float(said["psnr"])) if sums == [said["xml"], said["bin"]] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,118 @@
+"""torch itself: eager, or compiled for one size of image."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from translate.engines.base import Engine, Sized, sized_as
+from translate.engines.rewrite import rewrite
+
+CUDA_BATCH = 16
+"""Batches of one leave half of a large GPU idle."""
+
+
+class TorchEngine(Engine):
+    backend = "torch"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        device: torch.device,
+        precision: str = "fp32",
+        streams: int | None = None,
+        compile_for: int | None = None,
+        sized: Sized | None = None,
+    ) -> None:
+        """`network` is copied, or, with `sized`, an exported graph taken as it is.
+
+        `compile_for`: compile for square images of that side, padded as ever; other sizes run uncompiled, so that no
+        result depends on what was translated before.
+        """
+        # A compiled CUDA graph belongs to the thread that made it.
+        alone = device.type == "cuda" and compile_for is not None
+        super().__init__(sized or sized_as(network), device, streams if device.type == "cpu" else 1, own_threads=alone)
+        self.precision = precision
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        # On a CPU, torch normalises channels-last images several times slower, compiled code in bf16 faster.
+        self._format = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        self._network = network.to(device) if sized else _prepared(network, device, self._dtype, self._format)
+        self._compiled: Callable[[Tensor], Tensor] | None = None
+        self._shape: tuple[int, ...] = ()
+        if device.type == "cuda":
+            self.batch = CUDA_BATCH
+        if compile_for:
+            self._compile(compile_for)
+        self.about = self.phrase(f"compiled for {compile_for} pixels" if compile_for else "")
+
+    def _compile(self, side: int) -> None:
+        own = self.sized
+        fitting = -(-max(side, own.minimum) // own.multiple) * own.multiple
+        self._shape = (self.batch, own.channels[0], fitting, fitting)
+        on_cpu = self.device.type == "cpu"
+        layout = torch.channels_last if self._dtype == torch.bfloat16 else self._format
+        network = copy.deepcopy(self._network).to(memory_format=layout)
+        options: dict[str, Any] = {"freezing": True} if on_cpu else {"triton.cudagraphs": True}
+        compiled = torch.compile(network, fullgraph=True, dynamic=False, options=options)
+
+        @torch.no_grad()
+        def call(images: Tensor) -> Tensor:
+            output = compiled(images.to(self._dtype).contiguous(memory_format=layout)).float()
+            # What a CUDA graph returns is overwritten by its next run.
+            return output if on_cpu else output.clone()
+
+        # The first call compiles, for as many threads as its own has; a CUDA graph is recorded in the second.
+        for _ in range(3):
+            images = torch.zeros(self._shape, device=self.device)
+            self._workers.run(call, images) if self._workers else call(images)
+        self._compiled = call
+
+    def _run(self, images: Tensor) -> Tensor:
+        if self._compiled and tuple(images.shape) == self._shape:
+            return self._compiled(images)
+        return self._network(images.to(self._dtype).contiguous(memory_format=self._format)).float()
+
+    def _fetch(self, images: Tensor) -> Tensor:
+        if self.device.type != "cuda" or images.is_cuda:
+            return images.to(self.device)
+        return images.contiguous().pin_memory().to(self.device, non_blocking=True)
+
+    def _deliver(self, values: Tensor, device: torch.device) -> Tensor:
+        values = values.contiguous()
+        if not values.is_cuda or device.type != "cpu":
+            return values.to(device)
+        # Only this call's work is waited for, not what other threads have queued.
+        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        host.copy_(values, non_blocking=True)
+        done = torch.cuda.Event()
+        done.record()
+        done.synchronize()
+        return host
+
+
+class _ToFloat(nn.Module):
+    """The last layer's sums in float32, so that tanh's values near -1 and 1 are not rounded to bfloat16."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(images).float()
+
+
+def _prepared(network: nn.Module, device: torch.device, dtype: torch.dtype, layout: torch.memory_format) -> nn.Module:
+    changed = rewrite(network)
+    if device.type == "cpu" and dtype == torch.float32:
+        return changed
+    own = copy.deepcopy(changed).to(device).to(memory_format=layout)
+    if dtype != torch.float32:
+        for module in own.modules():
+            # Norms compute in float32 and take their weights so.
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                module.to(dtype)
+        own.head = _ToFloat(cast(nn.Module, own.head))
+    return own
