@@ -9,11 +9,11 @@ import translate
 
 ROOT = Path(translate.__file__).parent
 LAYERS = [
-    ["errors", "version", "files", "config", "images", "distributed", "stopping", "log"],
+    ["errors", "version", "files", "config", "images", "distributed", "stopping", "log", "machine", "streams"],
     ["data", "networks", "objectives", "metrics", "schedule", "grid"],
-    ["methods"],
-    ["checkpoint", "foreign", "trainer", "validation", "run", "settings"],
-    ["translator", "convert", "display", "fit"],
+    ["methods", "tiling"],
+    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines"],
+    ["translator", "export", "convert", "display", "fit"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -33,7 +33,9 @@ KNOWN = {
     ("run", "checkpoint"),
     ("run", "validation"),
     ("run", "trainer"),
+    ("engines", "checkpoint"),
     ("convert", "translator"),
+    ("export", "translator"),
     ("fit", "display"),
 }
 # Only at a public door: the package itself and `python -m translate`.

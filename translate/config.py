@@ -6,9 +6,10 @@ documentation derive from it. This file imports neither torch nor numpy, so that
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from translate.errors import ConfigError
 
@@ -113,6 +114,49 @@ class TrainingSettings(Config):
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps are both given: choose one")
         return self
+
+
+class ConvertSettings(Config):
+    """How a folder is translated into a folder; every model shares these."""
+
+    format: str | None = Field(None, description="Write png, jpg, webp, tif ... instead of each input's own format.")
+    quality: int | None = Field(
+        None, ge=1, le=100, description="Of JPEG, WebP and AVIF; default: 95, and never coarser than a JPEG input."
+    )
+    strip_metadata: bool = Field(False, description="Leave EXIF, XMP and texts out; the colour profile stays.")
+    max_pixels: int = Field(2**28, ge=1, description="Refuse larger pictures before they are decoded.")
+    include: tuple[str, ...] = Field((), description="Only these: a glob on the path below INPUT, as '*.jpg', 'a/**'.")
+    exclude: tuple[str, ...] = Field((), description="Not these: a glob as for --include.")
+    overwrite: bool = Field(False, description="Make all outputs anew, also over files that convert did not make.")
+    dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
+    tile: str = Field(
+        "auto", pattern="^(auto|off|[1-9][0-9]*)$", description="Tiles of large pictures: auto, off, or pixels a side."
+    )
+    batch: int | None = Field(
+        None, ge=1, le=1024, description="Images of one size that are translated together; default: as suits the device."
+    )
+    sequence: Literal["first", "mean"] | None = Field(
+        None,
+        description="Inputs are the frames of one clip, by name: lock the statistics to those of the first frame, "
+        "or to the mean of up to 16.",
+    )
+    mask: Path | None = Field(
+        None, description="Folder of masks of the same names: black stays bit for bit, white is translated."
+    )
+    side_by_side: bool = Field(False, description="Write input and output beside each other in one picture.")
+    report: Path | None = Field(None, description="Write a report: .json, or .html with a gallery.")
+
+    @field_validator("format")
+    @classmethod
+    def _suffix(cls, value: str | None) -> str | None:
+        return None if value is None else "." + value.lower().removeprefix(".")
+
+    @field_validator("report")
+    @classmethod
+    def _known_report(cls, value: Path | None) -> Path | None:
+        if value is not None and value.suffix.lower() not in (".json", ".html"):
+            raise ValueError("a report ends in .json or .html")
+        return value
 
 
 def sort_settings(values: Mapping[str, Any], groups: Mapping[str, type[Config]]) -> dict[str, dict[str, Any]]:

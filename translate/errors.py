@@ -6,7 +6,8 @@ TranslateError
     ImageError       one file cannot be read or written
   CheckpointError    a checkpoint is missing, damaged, foreign or of another mode
   TrainingError      training cannot go on: a value is not finite, a device is missing
-  DiskFullError      no space is left to write to
+  UnwritableError    a disk does not take what is written: read-only, no permission, broken
+    DiskFullError    no space is left to write to
 """
 
 
@@ -34,5 +35,9 @@ class TrainingError(TranslateError):
     """Training cannot go on."""
 
 
-class DiskFullError(TranslateError):
+class UnwritableError(TranslateError):
+    """A disk does not take what is written: read-only, no permission, broken."""
+
+
+class DiskFullError(UnwritableError):
     """No space is left to write to."""

@@ -1,13 +1,13 @@
-"""Write a file whole or not at all: temporary name, flush to disk, rename."""
+"""Write a file whole or not at all: temporary name, flush to disk, rename. Keep a folder to one process."""
 
 import contextlib
 import errno
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from translate.errors import DiskFullError, TranslateError
+from translate.errors import DiskFullError, TranslateError, UnwritableError
 
 _MARK = ".partial-"
 
@@ -40,6 +40,50 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def publish(path: Path, data: bytes, temporary: Path, before: Callable[[os.stat_result], None]) -> None:
+    """Replace `path` by `data` through `temporary`, on the same file system; `before` the rename sees its status.
+
+    Not flushed to disk, so that thousands of files do not wait for it: who asks after a crash of the machine whether
+    `path` is whole compares it with the status, which a rename does not change. Raises as `replacing` does.
+    """
+    try:
+        temporary.write_bytes(data)
+        before(temporary.stat())
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            write_bytes(path, data)  # a subfolder that lies on another disk
+            before(path.stat())
+    except OSError as error:
+        raise failure(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def lock(folder: Path) -> int | None:
+    """Keep other processes from locking `folder`, until the descriptor is closed or this process ends, however it does.
+
+    Returns the descriptor, None where folders cannot be locked. Raises BlockingIOError if another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def remove_partial(folder: Path) -> None:
     """Delete the temporary files that a killed process left in `folder` and below."""
     for path in folder.rglob(f".*{_MARK}*"):
@@ -61,4 +105,7 @@ def failure(path: Path, error: OSError) -> TranslateError:
         return DiskFullError(
             f"No space left on the disk while writing {path}; what stood there before is unharmed. Free some space."
         )
-    return TranslateError(f"Cannot write {path}: {error.strerror or error}.")
+    text = f"Cannot write {path}: {error.strerror or error}."
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+        return UnwritableError(text)
+    return TranslateError(text)

@@ -241,24 +241,11 @@ class Run:
 
 
 def lock(folder: Path) -> int | None:
-    """Make sure that no other process trains in `folder`; the lock ends with this process, however it ends.
-
-    Returns the descriptor to close, None where folders cannot be locked. Raises CheckpointError.
-    """
+    """Make sure that no other process trains in `folder`, as files.lock does; raises CheckpointError."""
     try:
-        import fcntl
-    except ImportError:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return files.lock(folder)
     except BlockingIOError:
-        os.close(descriptor)
         raise CheckpointError(f"Another process is training in {folder}. Wait for it, or use another --name.") from None
-    except OSError:  # some network file systems
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _due(step: int, every: int, ends: bool) -> bool:

@@ -1,42 +1,147 @@
 """Load a model once, translate images with it: PIL in PIL out, array in array out, tensor in tensor out."""
 
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from translate import checkpoint, images
+from translate import checkpoint, engines, images
 from translate.checkpoint import About, Model
 from translate.config import Direction
+from translate.engines import Engine
+from translate.engines.unchanged import Unchanged
 from translate.errors import CheckpointError, ConfigError
+from translate.machine import memory
 from translate.networks.blocks import per_image_statistics, translate_any_size
+from translate.networks.locked import lock_statistics
+from translate.streams import in_order
+from translate.tiling import bytes_per_pixel, translate_tiled
+from translate.tiling.memory import ran_out
 from translate.trainer import choose_device
+
+Tile = int | Literal["auto", "off"]
+Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
+
+IDENTITY = "identity"
+_TILE = 1024
 
 
 class Translator:
-    """Generators ready for use. Make one with `load`."""
+    """Generators ready for use, from several threads at once too. Make one with `load`.
 
-    def __init__(self, model: Model, device: torch.device) -> None:
+    backend      torch, openvino or onnx: what computes; auto: openvino on a CPU if it is installed, else torch
+    precision    fp32 or bf16; auto: bf16 where a short trial on this machine finds it clearly faster
+    compile      compile the network with torch.compile (for the size that it was trained at)
+    streams      calls that run at once, a core each; None: one call takes all cores
+    tile         pixels a side of the tiles in which a picture is translated that would need too much memory; the
+                 result is that of the whole picture. auto: 1024, for pictures that need more than a quarter of the
+                 memory; off: never; a number: for every picture larger than that
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        *,
+        backend: str = "torch",
+        precision: str = "fp32",
+        compile: bool = False,
+        streams: int | None = None,
+        tile: Tile = "auto",
+        ready: Mapping[Direction, Engine] | None = None,
+        origin: str = "",
+    ) -> None:
+        """`ready` are engines of a model without networks, `origin` is what tells such a model from others."""
         self.about: About = model.about
         self.device = device
-        image_wise = model.about.statistics == "image"
+        self.backend, self.precision, self.compile, self.streams, self.tile = backend, precision, compile, streams, tile
+        self.notices: list[str] = []
+        self._model, self._origin = model, origin
         self._networks = {
-            direction: (per_image_statistics(network) if image_wise else network).to(device).eval()
+            direction: per_image_statistics(network) if model.about.statistics == "image" else network
             for direction, network in model.networks.items()
         }
+        self._engines: dict[Direction, Engine] = dict(ready or {})
+        self._exact: dict[Direction, Engine] = {}
+        self._making = threading.RLock()
+        self._tiling = threading.Lock()
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        return tuple(self._networks)
+        return tuple(self._networks) or tuple(self._engines)
 
     def channels(self, direction: Direction | None = None) -> tuple[int, int]:
-        """Channels that go in and come out in `direction`."""
+        """Channels that go in and come out in `direction`; 0: as many as there are."""
         a, b = self.about.channels
         return (a, b) if (direction or self.about.direction) == "AtoB" else (b, a)
+
+    def engine(self, direction: Direction | None = None) -> Engine:
+        """What computes in `direction`; made at the first call."""
+        direction = self.checked(direction)
+        with self._making:
+            if direction not in self._engines:
+                self._engines[direction] = engines.make_engine(
+                    self._networks[direction],
+                    device=self.device,
+                    backend=self.backend,
+                    precision=self.precision,
+                    compile=self.compile,
+                    streams=self.streams,
+                    size=self.about.size,
+                )
+            return self._engines[direction]
+
+    def network(self, direction: Direction | None = None) -> nn.Module:
+        """The generator that translates in `direction`; raises ConfigError for an exported model, which holds none."""
+        direction = self.checked(direction)
+        if direction not in self._networks:
+            raise ConfigError("An exported model can only be run: for this, give the checkpoint that it was made from.")
+        return self._networks[direction].to(self.device).eval()
+
+    def using(self, **how: Any) -> "Translator":
+        """The same model with other settings: backend, precision, compile, streams, tile."""
+        ready = {} if self._networks else self._engines
+        return Translator(self._model, self.device, **(self._how() | how), ready=ready, origin=self._origin)
+
+    def _how(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("backend", "precision", "compile", "streams", "tile")}
+
+    def with_engine(self, engine: Engine, direction: Direction) -> "Translator":
+        """The same model, computed by `engine` in `direction`."""
+        other = self.using()
+        other._engines[direction] = engine
+        return other
+
+    def locked(self, frames: Sequence[np.ndarray], direction: Direction | None = None) -> "Translator":
+        """The same model for the frames of one clip: normalised by the mean statistics of `frames` instead of its own.
+
+        `frames` are arrays as in `__call__`. Those too large for the memory are made smaller for it.
+        """
+        direction = self.checked(direction)
+        network = self.network(direction)
+        batches = (self._stack([self._reduced(frame, direction)], direction) for frame in frames)
+        fixed = lock_statistics(network, (_as_float(batch).to(self.device) for batch in batches))
+        model = Model({direction: fixed}, replace(self.about, statistics="running", direction=direction))
+        return Translator(model, self.device, **self._how())
+
+    def fingerprint(self, direction: Direction | None = None) -> str:
+        """A hash of the weights and of what else decides what comes out in `direction`."""
+        direction = self.checked(direction)
+        if not self._networks:
+            return self._origin
+        digest = hashlib.sha256(repr((self.about.statistics, direction, type(self._networks[direction]))).encode())
+        for name, tensor in self._networks[direction].state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     @overload
     def __call__(self, image: Image.Image, direction: Direction | None = None) -> Image.Image: ...
@@ -50,10 +155,10 @@ class Translator:
     ) -> Image.Image | np.ndarray | Tensor:
         """Translate one image, of any height and width; the result has the same.
 
-        A PIL image gives a PIL image (its transparency kept), an array (H, W, C) or (H, W) of uint8, uint16 or float32
-        in [-1, 1] gives an array (H, W, C') of that type, a float tensor (N, C, H, W) in [-1, 1] gives a tensor.
-        `direction` defaults to the one the model was trained for. Raises ConfigError for a direction or a number of
-        channels that the model does not take.
+        A PIL image gives a PIL image (its transparency and colour profile kept), an array (H, W, C) or (H, W) of
+        uint8, uint16 or float32 in [-1, 1] gives an array (H, W, C') of that type, a float tensor (N, C, H, W) in
+        [-1, 1] gives a tensor. `direction` defaults to the one the model was trained for. Raises ConfigError for a
+        direction or a number of channels that the model does not take.
         """
         if isinstance(image, Tensor):
             return self._tensor(image, direction)
@@ -63,42 +168,140 @@ class Translator:
             return self._pil(image, direction)
         raise TypeError(f"an image is a PIL image, an array or a tensor, not {type(image).__name__}")
 
-    @torch.inference_mode()
+    def images(self, stream: Iterable[Kind], direction: Direction | None = None) -> Iterator[Kind]:
+        """Translate a stream of images, each as `__call__` does, in order; a few of them are worked on at once."""
+        direction = self.checked(direction)
+        return in_order(lambda image: self(image, direction), stream, self.engine(direction).streams)
+
+    def translate(self, pixels: Sequence[np.ndarray], direction: Direction | None = None) -> list[np.ndarray]:
+        """Translate arrays (H, W, C) of one shape and type at once; each comes out as it would alone.
+
+        uint8 and uint16 give the same type, rounded; floats are in [-1, 1], and what exceeds that is not cut off.
+        Raises ImageError if the model's values are not finite, ConfigError for channels that it does not take.
+        """
+        direction = self.checked(direction)
+        matched = [match_channels(array, self.channels(direction)[0]) for array in pixels]
+        if self._needs_tiles(direction, *matched[0].shape[:2]):
+            return [self._in_tiles(array, direction, self._tile_size()) for array in matched]
+        try:
+            return self._unstack(self._compute(self._stack(matched, direction), direction), matched[0].dtype)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not ran_out(error) or not self._networks:
+                raise
+        self._say("Too little memory for a whole picture: going on in tiles.")
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return [self._in_tiles(array, direction, _TILE) for array in matched]
+
     def _tensor(self, batch: Tensor, direction: Direction | None) -> Tensor:
         direction = self.checked(direction)
         wanted = self.channels(direction)[0]
-        if batch.ndim != 4 or batch.shape[1] != wanted or 0 in batch.shape or not batch.is_floating_point():
+        shaped = batch.ndim == 4 and 0 not in batch.shape and wanted in (0, batch.shape[1])
+        if not shaped or not batch.is_floating_point():
             given = f"{tuple(batch.shape)} of {batch.dtype}"
             raise ConfigError(f"This model takes floats (N, {wanted}, H, W) in direction {direction}, not {given}.")
-        output = translate_any_size(self._networks[direction], batch.to(self.device, torch.float32))
+        output = self._compute(batch.detach().float(), direction)
         return output.to(batch.device, batch.dtype)
 
     def _array(self, pixels: np.ndarray, direction: Direction | None) -> np.ndarray:
-        checked = self.checked(direction)
         if pixels.ndim not in (2, 3) or 0 in pixels.shape:
             raise ConfigError(f"An array is (H, W) or (H, W, C), not {pixels.shape}.")
-        shaped = match_channels(pixels[..., None] if pixels.ndim == 2 else pixels, self.channels(checked)[0])
-        output = self._tensor(images.to_tensor(shaped)[None], checked)[0]
-        return images.to_array(output.cpu(), pixels.dtype)
+        if pixels.dtype not in (np.uint8, np.uint16) and pixels.dtype.kind != "f":
+            raise ConfigError(f"An array is uint8, uint16 or float in [-1, 1], not {pixels.dtype}.")
+        output = self.translate([pixels[..., None] if pixels.ndim == 2 else pixels], direction)[0]
+        return output.clip(-1, 1).astype(pixels.dtype) if output.dtype.kind == "f" else output
 
     def _pil(self, image: Image.Image, direction: Direction | None) -> Image.Image:
         picture = images.from_pil(image)
-        output = self._array(picture.pixels, direction)
-        return images.to_pil(output, picture.alpha)
+        output = images.from_model(self.translate([images.to_model(picture)], direction)[0], picture)
+        made = images.to_pil(output.pixels, output.alpha)
+        if output.profile:
+            made.info["icc_profile"] = output.profile
+        return made
+
+    def _compute(self, batch: Tensor, direction: Direction) -> Tensor:
+        """Run the engine; what overflows in less than fp32 is done again in fp32."""
+        engine = self.engine(direction)
+        try:
+            return engine(batch)
+        except engines.NotFinite:
+            if engine.precision == "fp32" or not self._networks:
+                raise
+        self._say(f"Values beyond {engine.precision}: such pictures are translated in fp32.")
+        with self._making:
+            if direction not in self._exact:
+                self._exact[direction] = engines.make_engine(
+                    self._networks[direction], device=self.device, streams=self.streams
+                )
+        return self._exact[direction](batch)
+
+    def _needs_tiles(self, direction: Direction, height: int, width: int) -> bool:
+        if self.tile == "off" or not self._networks or self.about.mode == IDENTITY:
+            return False
+        if self.tile == "auto":
+            return bytes_per_pixel(self._networks[direction]) * height * width > memory(self.device)
+        return max(height, width) > self.tile
+
+    def _tile_size(self) -> int:
+        return self.tile if isinstance(self.tile, int) else _TILE
+
+    def _in_tiles(self, pixels: np.ndarray, direction: Direction, tile: int) -> np.ndarray:
+        network = self.network(direction)
+        dtype = torch.bfloat16 if self.engine(direction).precision == "bf16" else torch.float32
+        with self._tiling:  # one at a time: each takes as much memory as it may
+            made = translate_tiled(
+                network, pixels, tile=tile, device=self.device, dtype=dtype, memory=memory(self.device)
+            )
+            if made.dtype.kind == "f" and not np.isfinite(made).all():
+                raise engines.NotFinite("The model gives values that are not finite.")
+        return made
+
+    def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
+        height, width = frame.shape[:2]
+        share = (memory(self.device) / (bytes_per_pixel(self._networks[direction]) * height * width)) ** 0.5
+        if share >= 1:
+            return frame
+        return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))
+
+    def _stack(self, pixels: Sequence[np.ndarray], direction: Direction) -> Tensor:
+        """(N, C, H, W), uint8 as it is and everything else as floats."""
+        matched = [match_channels(array, self.channels(direction)[0]) for array in pixels]
+        if matched[0].dtype == np.uint8:
+            joined = matched[0][None] if len(matched) == 1 else np.stack(matched)
+            return torch.from_numpy(np.ascontiguousarray(joined)).permute(0, 3, 1, 2)
+        return torch.stack([images.to_tensor(array) for array in matched])
+
+    def _unstack(self, batch: Tensor, dtype: np.dtype) -> list[np.ndarray]:
+        if batch.dtype == torch.uint8:
+            return list(batch.permute(0, 2, 3, 1).contiguous().numpy())
+        if dtype == np.uint16:
+            return [images.to_array(image, np.uint16) for image in batch]
+        return [np.ascontiguousarray(image.permute(1, 2, 0).numpy(), dtype=np.float32) for image in batch]
+
+    def _say(self, text: str) -> None:
+        if text not in self.notices:
+            self.notices.append(text)
 
     def checked(self, direction: Direction | None) -> Direction:
         """`direction`, or the usual one if None; raises ConfigError if the model does not translate that way."""
         chosen = direction or self.about.direction
-        if chosen not in self._networks:
-            there = " or ".join(self._networks)
+        if chosen not in self.directions:
+            there = " or ".join(self.directions)
             raise ConfigError(f"This model translates {there}, not {chosen}.")
         return chosen
 
 
+def _as_float(batch: Tensor) -> Tensor:
+    return batch.float() / 127.5 - 1 if batch.dtype == torch.uint8 else batch
+
+
 def match_channels(pixels: np.ndarray, wanted: int) -> np.ndarray:
-    """Turn grey (H, W, 1) into 3 `wanted` channels, RGB into 1 by Rec. 601 luma; raises ConfigError otherwise."""
+    """Turn grey (H, W, 1) into 3 `wanted` channels, RGB into 1 by Rec. 601 luma; raises ConfigError otherwise.
+
+    0 `wanted` channels are as many as there are.
+    """
     have = pixels.shape[2]
-    if have == wanted:
+    if wanted in (0, have):
         return pixels
     if have == 1 and wanted == 3:
         return np.repeat(pixels, 3, axis=2)
@@ -108,13 +311,40 @@ def match_channels(pixels: np.ndarray, wanted: int) -> np.ndarray:
     raise ConfigError(f"This model takes {wanted} channels; the image has {have}.")
 
 
-def load(path: str | PathLike[str], device: str = "auto") -> Translator:
-    """Load a run folder or a .safetensors file; raises CheckpointError if it cannot.
+def load(
+    path: str | PathLike[str],
+    device: str = "auto",
+    *,
+    backend: str = "torch",
+    precision: str = "fp32",
+    compile: bool = False,
+    streams: int | None = None,
+    tile: Tile = "auto",
+) -> Translator:
+    """Load a run folder, a .safetensors file, an exported model, or "identity", which changes nothing.
 
-    `device` is auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps.
+    `device` is auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps; for the other settings see Translator.
+    Raises CheckpointError if the model cannot be loaded, ConfigError for settings that will not do.
     """
+    how: dict[str, Any] = {
+        "backend": backend,
+        "precision": precision,
+        "compile": compile,
+        "streams": streams,
+        "tile": tile,
+    }
+    if str(path) == IDENTITY:
+        about = About(mode=IDENTITY, direction="AtoB", channels=(0, 0), size=1)
+        return Translator(Model({}, about), torch.device("cpu"), **how, ready={"AtoB": Unchanged()}, origin=IDENTITY)
+    chosen = choose_device(device)
+    if Path(path).suffix.lower() in engines.EXPORTED:
+        engine, about, direction = engines.open_exported(
+            Path(path), device=chosen, precision=precision, streams=streams
+        )
+        origin = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return Translator(Model({}, about), chosen, **how, ready={direction: engine}, origin=origin)
     found = checkpoint.find_model(Path(path))
     model = checkpoint.load_model(found)
     if not model.networks:
         raise CheckpointError(f"{found} holds no generator.")
-    return Translator(model, choose_device(device))
+    return Translator(model, chosen, **how)

@@ -1,0 +1,290 @@
+"""Reading, computing and writing at the same time, with bounded memory: three kinds of threads and what lies between.
+
+Knows nothing of images: an item is read, computed together with items of its kind, written; an error is the item's own
+and the others go on, unless the disk takes nothing more.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from translate.errors import TranslateError, UnwritableError
+
+_PATIENCE = 0.02
+"""Seconds that an incomplete batch waits for others of its kind."""
+
+
+class Item(Protocol):
+    """What goes through: items of one `kind` may share a batch; `size` is what one holds of the memory, in bytes."""
+
+    @property
+    def kind(self) -> Hashable: ...
+    @property
+    def size(self) -> int: ...
+
+
+Task = TypeVar("Task")
+Work = TypeVar("Work", bound=Item)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Task]):
+    """What became of a task: it failed with `error`, or it is done; `needed` is False if nothing had to be done."""
+
+    task: Task
+    error: Exception | None = None
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Threads:
+    """How many threads read, compute and write; how many items share a batch; how many bytes may be held at once."""
+
+    readers: int
+    streams: int
+    writers: int
+    batch: int
+    memory: int
+
+
+class Pipeline(Generic[Task, Work]):
+    """Runs tasks through `read`, `compute` (a list of one kind) and `write`.
+
+    `read` returns None for a task that needs nothing done.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterator[Task],
+        read: Callable[[Task], Work | None],
+        compute: Callable[[list[Work]], None],
+        write: Callable[[Work], None],
+        threads: Threads,
+    ) -> None:
+        self._tasks, self._read, self._compute, self._write = tasks, read, compute, write
+        self._threads = threads
+        self._next = threading.Lock()
+        self._shelf = _Shelf[tuple[Task, Work]](threads.batch)
+        self._memory = _Budget(threads.memory)
+        most = threads.batch * threads.streams + threads.readers + threads.writers
+        self._computed: queue.Queue[tuple[Task, Work] | None] = queue.Queue(maxsize=most)
+        self._slots = threading.Semaphore(2 * most)
+        self._outcomes: queue.Queue[Outcome[Task] | BaseException | None] = queue.Queue()
+        self._stopping = threading.Event()
+
+    def run(self) -> Iterator[Outcome[Task]]:
+        """Give the outcomes as they come. Raises what `tasks` raise, and UnwritableError of `write`, at once.
+
+        Closing the iterator stops everything; items that are being worked on are dropped whole or finished.
+        """
+        phases = [
+            (self._threads.readers, self._reading, self._shelf.close),
+            (self._threads.streams, self._computing, lambda: self._hang_up(self._threads.writers)),
+            (self._threads.writers, self._writing, lambda: self._outcomes.put(None)),
+        ]
+        started = [thread for count, work, end in phases for thread in self._start(count, work, end)]
+        try:
+            while (outcome := self._outcomes.get()) is not None:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield outcome
+        finally:
+            self.stop()
+            self._stopping.set()
+            self._drain()
+            for thread in started:
+                thread.join()
+
+    def stop(self) -> None:
+        """Begin no more tasks; those begun are finished."""
+        with self._next:
+            self._tasks = iter(())
+
+    def _start(self, count: int, work: Callable[[], None], end: Callable[[], None]) -> list[threading.Thread]:
+        """Threads that do `work`; the last of them to end calls `end`."""
+        left = [count]
+        lock = threading.Lock()
+
+        def body() -> None:
+            try:
+                work()
+            finally:
+                with lock:
+                    left[0] -= 1
+                    last = left[0] == 0
+                if last:
+                    end()
+
+        threads = [threading.Thread(target=body, daemon=True) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _reading(self) -> None:
+        while not self._stopping.is_set():
+            self._slots.acquire()
+            try:
+                with self._next:
+                    task = next(self._tasks, None)
+                if task is None:
+                    self._slots.release()
+                    return
+                self._read_one(task)
+            except BaseException as error:
+                self._fail(error)
+
+    def _read_one(self, task: Task) -> None:
+        try:
+            item = self._read(task)
+        except (TranslateError, OSError, MemoryError) as error:
+            self._end(task, error)
+            return
+        if item is None:
+            self._end(task, None, needed=False)
+            return
+        self._memory.take(item.size)
+        self._shelf.put((task, item), item.kind)
+
+    def _computing(self) -> None:
+        while batch := self._shelf.take():
+            if self._stopping.is_set():
+                continue
+            try:
+                for task, item, error in self._computed_alone_if_it_fails(batch):
+                    if error:
+                        self._memory.give(item.size)
+                        self._end(task, error)
+                    else:
+                        self._computed.put((task, item))
+            except BaseException as error:
+                self._fail(error)
+
+    def _computed_alone_if_it_fails(
+        self, batch: list[tuple[Task, Work]]
+    ) -> Iterator[tuple[Task, Work, Exception | None]]:
+        try:
+            self._compute([item for _, item in batch])
+        except (TranslateError, OSError, MemoryError, RuntimeError) as error:
+            if len(batch) == 1:
+                yield (*batch[0], error)
+                return
+            for one in batch:  # so that one image does not fail the others
+                yield from self._computed_alone_if_it_fails([one])
+        else:
+            for task, item in batch:
+                yield task, item, None
+
+    def _writing(self) -> None:
+        while (pair := self._computed.get()) is not None:
+            if self._stopping.is_set():
+                continue
+            task, item = pair
+            try:
+                self._write(item)
+            except UnwritableError as error:
+                self._fail(error)
+            except (TranslateError, OSError, MemoryError) as error:
+                self._end(task, error)
+            except BaseException as error:
+                self._fail(error)
+            else:
+                self._end(task, None)
+            finally:
+                self._memory.give(item.size)
+
+    def _fail(self, error: BaseException) -> None:
+        """Something that concerns all: everything ends, and `run` raises it."""
+        self._stopping.set()
+        self._outcomes.put(error)
+
+    def _end(self, task: Task, error: Exception | None, needed: bool = True) -> None:
+        self._slots.release()
+        self._outcomes.put(Outcome(task, error, needed))
+
+    def _hang_up(self, count: int) -> None:
+        for _ in range(count):
+            self._computed.put(None)
+
+    def _drain(self) -> None:
+        """Free threads that wait for room, so that they see that it is over."""
+        self._memory.give_all()
+        for _ in range(self._threads.readers):
+            self._slots.release()
+        self._shelf.hurry()
+
+
+Thing = TypeVar("Thing")
+
+
+class _Shelf(Generic[Thing]):
+    """Things in groups of a kind; `take` gives whole batches, or what there is once nothing has come for a while."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._groups: dict[Hashable, deque[tuple[float, Thing]]] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, thing: Thing, kind: Hashable) -> None:
+        with self._changed:
+            self._groups.setdefault(kind, deque()).append((time.monotonic(), thing))
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    hurry = close
+
+    def take(self) -> list[Thing]:
+        """The next batch; empty once the shelf is closed and empty."""
+        with self._changed:
+            while True:
+                full = next((kind for kind, group in self._groups.items() if len(group) >= self._batch), None)
+                if full is not None:
+                    return self._cut(full)
+                if self._groups:
+                    oldest = min(self._groups, key=lambda kind: self._groups[kind][0][0])
+                    left = self._groups[oldest][0][0] + _PATIENCE - time.monotonic()
+                    if self._closed or left <= 0:
+                        return self._cut(oldest)
+                    self._changed.wait(left)
+                elif self._closed:
+                    return []
+                else:
+                    self._changed.wait()
+
+    def _cut(self, kind: Hashable) -> list[Thing]:
+        group = self._groups[kind]
+        batch = [group.popleft()[1] for _ in range(min(self._batch, len(group)))]
+        if not group:
+            del self._groups[kind]
+        return batch
+
+
+class _Budget:
+    """Bytes that may be held; something larger than all of it gets it alone."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._used, self._open = limit, 0, False
+        self._changed = threading.Condition()
+
+    def take(self, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._open or not self._used or self._used + size <= self._limit)
+            self._used += size
+
+    def give(self, size: int) -> None:
+        with self._changed:
+            self._used -= size
+            self._changed.notify_all()
+
+    def give_all(self) -> None:
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()

@@ -1,0 +1,186 @@
+"""One picture on its way: read and made ready, computed with others of its size, finished and written."""
+
+import os
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from translate import files, images
+from translate.config import ConvertSettings, Direction
+from translate.convert.manifest import Manifest, State, stamp
+from translate.convert.plan import Job
+from translate.errors import ImageError
+from translate.images import Picture
+from translate.images.formats import reason
+from translate.translator import Translator
+
+
+@dataclass
+class Work:
+    """A picture in memory: as it was read, as the network sees it, and what the network made of it."""
+
+    job: Job
+    stamp: str
+    picture: Picture
+    pixels: np.ndarray
+    mask: np.ndarray | None = None
+    made: np.ndarray | None = None
+
+    @property
+    def kind(self) -> Hashable:
+        return self.pixels.shape, self.pixels.dtype.str
+
+    @property
+    def size(self) -> int:
+        return 4 * self.pixels.nbytes
+
+
+@dataclass
+class Seen:
+    """What a finished picture leaves behind for the report."""
+
+    job: Job
+    notes: tuple[str, ...]
+    before: Picture
+    after: Picture
+
+
+@dataclass
+class Worker:
+    """Does the three steps. `settings_key` is all that an output depends on besides its input."""
+
+    translator: Translator
+    direction: Direction
+    settings: ConvertSettings
+    settings_key: str
+    manifest: Manifest | None
+    seen: Callable[[Seen], None]
+    _made_folders: set[Path] = field(default_factory=set)
+
+    def read(self, job: Job) -> Work | None:
+        """Decode the input of `job`; None if its output is there already. Raises ImageError."""
+        try:
+            mask_path = self._mask_of(job)
+            stamps = " ".join(stamp(path.stat()) for path in (job.source, mask_path) if path)
+        except OSError as error:
+            raise ImageError(f"{job.source}: {reason(error)}") from error
+        if self._is_done(job, stamps):
+            return None
+        picture = images.read(job.source, most_pixels=self.settings.max_pixels)
+        mask = _read_mask(mask_path, picture) if mask_path else None
+        return Work(job, stamps, picture, images.to_model(picture), mask)
+
+    def compute(self, batch: list[Work]) -> None:
+        """Translate pictures of one size and depth."""
+        try:
+            made = self.translator.translate([work.pixels for work in batch], self.direction)
+        except ImageError as error:
+            raise ImageError(f"{batch[0].job.source}: {error}" if len(batch) == 1 else str(error)) from error
+        for work, pixels in zip(batch, made, strict=True):
+            work.made = pixels
+
+    def write(self, work: Work) -> None:
+        """Finish the picture and put it in its place, whole or not at all."""
+        assert work.made is not None
+        job, picture = work.job, work.picture
+        finished = images.from_model(work.made, picture)
+        if work.mask is not None:
+            finished = _masked(picture, finished, work.mask)
+        shown = _side_by_side(picture, finished) if self.settings.side_by_side else finished
+        suffix = self.settings.format or _suffix(job, shown)
+        try:
+            data = images.encode(
+                shown, suffix, quality=self.settings.quality, metadata=not self.settings.strip_metadata
+            )
+        except ImageError as error:
+            raise ImageError(f"{job.target}: {error}") from error
+        self._put(job, work.stamp, data)
+        self.seen(Seen(job, (*picture.notes, *_lost(shown, suffix)), picture, finished))
+
+    def _put(self, job: Job, stamps: str, data: bytes) -> None:
+        folder = job.target.parent
+        if folder not in self._made_folders:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise files.failure(folder, error) from error
+            self._made_folders.add(folder)
+        if job.target.is_dir():
+            raise ImageError(f"{job.target} is a folder: the output of {job.source} cannot take its place.")
+
+        def record(output: os.stat_result) -> None:
+            if self.manifest:
+                self.manifest.record(job.name, job.target, stamps, self.settings_key, output)
+
+        if self.manifest:
+            files.publish(job.target, data, self.manifest.temporary(), record)
+        else:
+            files.write_bytes(job.target, data)
+
+    def _is_done(self, job: Job, stamps: str) -> bool:
+        if self.settings.overwrite or not self.manifest:
+            return False
+        state = self.manifest.state(job.name, job.target, stamps, self.settings_key)
+        if state is State.FOREIGN:
+            raise ImageError(
+                f"{job.source}: {job.target} is there and was not made, or was changed since, by convert: kept. "
+                "--overwrite replaces it."
+            )
+        return state is State.DONE
+
+    def _mask_of(self, job: Job) -> Path | None:
+        """The mask of the input's name, with any suffix; raises ImageError if there is none."""
+        if self.settings.mask is None:
+            return None
+        base = self.settings.mask / job.name
+        for suffix in (base.suffix, job.source.suffix, *sorted(images.SUFFIXES)):
+            if base.with_suffix(suffix).is_file():
+                return base.with_suffix(suffix)
+        raise ImageError(f"{job.source}: there is no mask {base.with_suffix('.*')}.")
+
+
+def _read_mask(path: Path, picture: Picture) -> np.ndarray:
+    """How much of each pixel is translated, (H, W, 1) from 0 to 1; raises ImageError if it is of another size."""
+    mask = images.read(path)
+    if mask.pixels.shape[:2] != picture.pixels.shape[:2]:
+        (height, width), (tall, wide) = mask.pixels.shape[:2], picture.pixels.shape[:2]
+        raise ImageError(f"{path}: the mask is {width} x {height} pixels, its picture {wide} x {tall}.")
+    grey = images.to_depth(mask.pixels, np.float32).mean(axis=2, keepdims=True)
+    return (grey + 1) / 2
+
+
+def _masked(before: Picture, after: Picture, mask: np.ndarray) -> Picture:
+    """`after` where the mask is white, `before`, bit for bit, where it is black, a mixture where it is grey."""
+    old, new = before.pixels, images.to_depth(after.pixels, before.pixels.dtype)
+    if old.shape[2] != new.shape[2]:
+        old, new = (np.broadcast_to(pixels, (*pixels.shape[:2], 3)) for pixels in (old, new))
+    mixed = old + (new.astype(np.float64) - old) * mask
+    mixed = (np.rint(mixed) if old.dtype.kind != "f" else mixed).astype(old.dtype)
+    return replace(after, pixels=np.where(mask == 0, old, mixed))
+
+
+def _side_by_side(before: Picture, after: Picture) -> Picture:
+    old, new = before.pixels, images.to_depth(after.pixels, before.pixels.dtype)
+    if old.shape[2] != new.shape[2]:
+        old, new = (np.broadcast_to(pixels, (*pixels.shape[:2], 3)) for pixels in (old, new))
+    alpha = None if after.alpha is None else np.concatenate([after.alpha, after.alpha], axis=1)
+    return replace(after, pixels=np.concatenate([old, new], axis=1), alpha=alpha)
+
+
+def _suffix(job: Job, picture: Picture) -> str:
+    """The format that the input really has; where the output is named after another one (.npy, .ppm), that."""
+    renamed = job.target.suffix.lower() != job.source.suffix.lower()
+    return job.target.suffix if renamed else images.suffix_of(picture)
+
+
+def _lost(picture: Picture, suffix: str) -> tuple[str, ...]:
+    """What the output format does not hold of the picture, for the user."""
+    name = suffix.lower()
+    lost = []
+    if picture.alpha is not None and name in (".jpg", ".jpeg", ".ppm", ".pgm"):
+        lost.append(f"transparency left out: {name} holds none")
+    if picture.pixels.dtype != np.uint8 and name not in (".png", ".tif", ".tiff", ".ppm", ".pgm", ".npy"):
+        lost.append(f"8 bits: {name} holds no more")
+    return tuple(lost)
