@@ -5,20 +5,20 @@ import sys
 from pathlib import Path
 
 from translate.cli.modes import describe_type
-from translate.config import Config, DataSettings, TrainingSettings
+from translate.config import Config, ConvertSettings, DataSettings, TrainingSettings
 from translate.methods import METHODS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
 FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "compile", "workers", "seed"]
-FLAGS += ["skip_bad"]
+FLAGS += ["skip_bad", *ConvertSettings.model_fields]
 
 
 def table(group: type[Config]) -> str:
     lines = ["| setting | default | takes | what it does |", "|---|---|---|---|"]
     for name, field in group.model_fields.items():
         shown = f"`--{name.replace('_', '-')}`" if name in FLAGS else f"`{name}`"
-        default = "" if field.default is None else f"{field.default}"
+        default = "" if field.default in (None, ()) else f"{field.default}"
         takes = describe_type(field).replace("|", ", ")
         lines.append(f"| {shown} | {default} | {takes} | {field.description} |")
     return "\n".join(lines)
@@ -27,6 +27,7 @@ def table(group: type[Config]) -> str:
 def tables() -> str:
     parts = [f"**Data**\n\n{table(DataSettings)}", f"**Training**\n\n{table(TrainingSettings)}"]
     parts += [f"**`--mode {mode}`**\n\n{table(method.settings)}" for mode, method in METHODS.items()]
+    parts.append(f"**`translate convert`**, beside `--device`, `--backend`, `--precision`\n\n{table(ConvertSettings)}")
     return "\n\n".join(parts)
 
 

@@ -161,6 +161,11 @@ def depths() -> Iterator[Case]:
     yield Case("signed.tif", lit(noise(4, 4, 1).astype(np.int16)), refused="signed")
     yield Case("32 bits.tif", lit(noise(4, 4, 1, dtype=np.uint32)), refused="32 bits")
     yield Case("16 lab.tif", lit(rgb, t262=8), refused="CIELAB")
+
+
+def deep() -> Iterator[Case]:
+    """Floats, and depths of formats that are numbers and little else."""
+    rgb = noise(HEIGHT, WIDTH, 3, dtype=np.uint16)
     share = (np.random.default_rng(0).integers(0, 2**20, (HEIGHT, WIDTH, 4)) / 2**20).astype(np.float32)
     for order, letter in (("<", "II"), (">", "MM")):
         for kind in ("f2", "f4", "f8"):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import icc
 import numpy as np
-from odd_files import HEIGHT, WIDTH, Case, depths, encoded, lit, modes, noise, npy, png_chunks, saved, smooth
+from odd_files import HEIGHT, WIDTH, Case, deep, depths, encoded, lit, modes, noise, npy, png_chunks, saved, smooth
 from PIL import Image
 
 from translate import images
-from translate.images import png, tags
+from translate.images import png, profiles, tags
 
 
 def keys() -> Iterator[Case]:
@@ -189,7 +189,9 @@ def profiled() -> Iterator[Case]:
     ink = Image.fromarray(smooth()).convert("CMYK")
     note = "CMYK became RGB without its colour profile, which is broken"
     ink_profile = icc.table(b"CMYK", icc.ink)
-    yield Case("cmyk profile.tif", saved(ink, "TIFF", icc_profile=ink_profile), smooth(), note="through", lossy=True)
+    light = ((smooth().mean(axis=2, keepdims=True) / 255 * 100 + 16) / 116) ** 3
+    want = np.rint(profiles.srgb_values(np.maximum(light, 0.001)) * 255).astype(np.uint8).repeat(3, axis=2)
+    yield Case("profile cmyk.tif", saved(ink, "TIFF", icc_profile=ink_profile), want, note="through", lossy=True)
     for name, data in (("random", b"x" * 300), ("of another space", icc.WIDE["p3"])):
         yield Case(f"{name} cmyk.tif", saved(ink, "TIFF", icc_profile=data), smooth(), note=note, lossy=True)
 
@@ -232,6 +234,7 @@ def directory_first(pixels: np.ndarray) -> bytes:
 FAMILIES: dict[str, Callable[[], Iterator[Case]]] = {
     "modes": modes,
     "depths": depths,
+    "floats": deep,
     "keys": keys,
     "orientations": turned,
     "names": liars,

@@ -232,6 +232,14 @@ def test_two_inputs_for_one_output_are_refused_before_the_first(identity: Transl
     assert not convert(identity, source, tmp_path / "out").failed
 
 
+def test_a_grey_file_whose_colours_need_another_name_gives_way(translator: Translator, tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "in" / "d.pgm")
+    Image.new("RGB", (4, 4)).save(tmp_path / "in" / "d.ppm")
+    summary = convert(translator, tmp_path / "in", tmp_path / "out")
+    assert [Path(path).name for path in summary.failed] == ["d.pgm"] and names(tmp_path / "out") == ["d.ppm"]
+
+
 def test_a_single_file_is_not_overwritten_unasked(identity: Translator, source: Path, tmp_path: Path):
     convert(identity, source / "a.png", tmp_path / "b.png")
     with pytest.raises(ConfigError, match="--overwrite"):
@@ -307,7 +315,9 @@ def test_a_clip_that_stands_still_stands_still(translator: Translator, tmp_path:
         frame[:16, :16] = min(255, index * 23)  # something bright moves the statistics of the whole frame
         Image.fromarray(frame).save(tmp_path / "in" / f"frame{index}.png")
     free = convert(translator, tmp_path / "in", tmp_path / "free")
-    locked = {how: convert(translator, tmp_path / "in", tmp_path / how, sequence=how) for how in ("first", "mean")}
+    locked = {
+        how: convert(translator, tmp_path / "in", tmp_path / how, sequence=True, lock=how) for how in ("first", "mean")
+    }
 
     def corner(folder: str) -> float:
         """How much the part changes that is the same in all frames, far from what is not."""
@@ -327,7 +337,7 @@ def test_a_frozen_clip_does_not_flicker(translator: Translator, tmp_path: Path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     for index in range(4):
         Image.fromarray(pixels).save(tmp_path / "in" / f"{index}.png")
-    assert convert(translator, tmp_path / "in", tmp_path / "out", sequence="mean").flicker == (0.0, 0.0)
+    assert convert(translator, tmp_path / "in", tmp_path / "out", sequence=True, lock="mean").flicker == (0.0, 0.0)
     assert len(set(contents(tmp_path / "out").values())) == 1
 
 

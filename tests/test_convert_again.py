@@ -80,13 +80,13 @@ def test_another_model_direction_or_setting_makes_all_anew(folders: Path, tmp_pa
         (one, "BtoA", {}),
         (one, "AtoB", {"side_by_side": True}),
         (one.using(precision="bf16"), "AtoB", {"side_by_side": True}),
-        (one, "AtoB", {"sequence": "first"}),
+        (one, "AtoB", {"sequence": True}),
     ):
         assert convert(translator, source, out, direction=direction, **more).translated == 3
         assert convert(translator, source, out, direction=direction, **more).skipped == 3
     (folders.parent / "moved.safetensors").write_bytes((tmp_path / "one" / "model.safetensors").read_bytes())
     moved = translate.load(folders.parent / "moved.safetensors", "cpu")
-    assert convert(moved, source, out, sequence="first").skipped == 3
+    assert convert(moved, source, out, sequence=True).skipped == 3
 
 
 def test_files_of_others_are_kept_and_named(identity: Translator, tmp_path: Path):

@@ -1,6 +1,8 @@
 """Every engine gives what the network gives, for any size, in any thread; int8 only if it is close enough."""
 
 import builtins
+import shutil
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -158,6 +160,24 @@ def test_values_that_are_not_finite_are_an_error(way: tuple[str, str]):
     network.ups[0].conv.weight.data.fill_(float("nan"))  # type: ignore[union-attr, index]
     with pytest.raises(NotFinite, match="not finite"):
         make_engine(network, device=CPU, backend=backend, precision=precision)(pictures(8, 8))
+
+
+@pytest.mark.slow
+def test_compiled_code_belongs_to_its_own_weights_and_size():
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a compiler")
+    pixels = {side: pictures(side, side) for side in (16, 12)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own deprecated parts
+        for seed in range(2):
+            torch.manual_seed(seed)
+            network = networks.build("unet", {"in_channels": 3, "out_channels": 3, "width": 2, "depth": 2}).eval()
+            engine = make_engine(network, device=CPU, compile=True, size=15, streams=2)
+            assert engine.about.endswith("compiled for 15 pixels")
+            for image in pixels.values():
+                assert (engine(image) - expected(network, image)).abs().max() <= 1
+                with ThreadPoolExecutor(4) as pool:
+                    assert all(torch.equal(engine(image), other) for other in pool.map(engine, 8 * [image]))
 
 
 def test_what_is_no_batch_of_images_is_refused():

@@ -35,7 +35,6 @@ KNOWN = {
     ("run", "trainer"),
     ("engines", "checkpoint"),
     ("convert", "translator"),
-    ("export", "translator"),
     ("fit", "display"),
 }
 # Only at a public door: the package itself and `python -m translate`.

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate import images, networks, tiling
+from translate import images, networks
 from translate.errors import ConfigError, DiskFullError, TranslateError
 from translate.networks.blocks import mirror_pad, per_image_statistics, translate_any_size
-from translate.tiling import bytes_per_pixel, translate_tiled
+from translate.tiling import bytes_per_pixel, engine, translate_tiled
+from translate.tiling.planes import InFile
 
 # What rounding makes of another order of summing; 1/255 of the range would be 8e-3.
 CLOSE = 2e-5
@@ -94,13 +95,13 @@ def naive(network: nn.Module, pixels: np.ndarray, side: int) -> np.ndarray:
 def tiles(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The boxes that were computed, in order."""
     seen: list[Any] = []
-    compute = tiling.Engine._compute
+    compute = engine.Engine._compute
 
-    def spy(self: tiling.Engine, job: Any, box: Any) -> Tensor:
+    def spy(self: engine.Engine, job: Any, box: Any) -> Tensor:
         seen.append((job, box))
         return compute(self, job, box)
 
-    monkeypatch.setattr(tiling.Engine, "_compute", spy)
+    monkeypatch.setattr(engine.Engine, "_compute", spy)
     return seen
 
 
@@ -129,8 +130,10 @@ def test_tiles_as_pictures_of_their_own_would_be_wrong(which: str):
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
 @pytest.mark.parametrize("name", networks.GENERATORS)
 def test_every_generator_can_be_tiled(name: str, upsampling: str, norm: str):
+    # Without norms of its own a long chain of residual blocks magnifies rounding.
+    shape = {"blocks": 2} if name == "resnet" else {}
     arguments = {"in_channels": 1, "out_channels": 3, "width": 3, "norm": norm, "upsampling": upsampling}
-    network = randomised(networks.build(name, arguments))
+    network = randomised(networks.build(name, arguments | shape))
     pixels = picture(70, 45)[..., :1]
     result = translate_tiled(network, pixels, tile=16)
     assert np.abs(result - untiled(network, pixels)).max() < CLOSE
@@ -165,16 +168,12 @@ def test_bfloat16_is_close():
     assert difference.max() < 0.3
 
 
-def test_file_and_memory_give_the_same_bits():
-    network, pixels = made("resnet"), picture(110, 90)
-    assert np.array_equal(
-        translate_tiled(network, pixels, tile=32, memory=2**30), translate_tiled(network, pixels, tile=32, memory=0)
-    ) or np.allclose(
-        translate_tiled(network, pixels, tile=32, memory=2**30),
-        translate_tiled(network, pixels, tile=32, memory=0),
-        rtol=0,
-        atol=CLOSE,
-    )
+@pytest.mark.parametrize("which", NETWORKS)
+def test_file_and_memory_give_the_same_bits(which: str, monkeypatch: pytest.MonkeyPatch):
+    network, pixels = made(which), picture(110, 90)
+    in_memory = translate_tiled(network, pixels, tile=32)
+    monkeypatch.setattr(engine, "InMemory", InFile)
+    assert np.array_equal(translate_tiled(network, pixels, tile=32), in_memory)
 
 
 def failing(
@@ -209,6 +208,43 @@ def test_out_of_memory_once_halves_the_tile(number: int, error: BaseException, m
     assert np.abs(translate_tiled(network, pixels, tile=256, memory=0) - whole).max() < CLOSE
 
 
+class Residual(nn.Module):
+    """Sums that are measured: where a sum takes the place of what it sums up, nothing may be computed twice."""
+
+    multiple = minimum = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 2, stride=2)
+        self.norms = nn.ModuleList(nn.InstanceNorm2d(4) for _ in range(3))
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.head = nn.ConvTranspose2d(4, 3, 2, stride=2)
+
+    def forward(self, values: Tensor) -> Tensor:
+        values = self.stem(values)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            values = values + conv(F.relu(norm(values)))
+        return torch.tanh(self.head(values))
+
+
+@pytest.mark.parametrize("memory", [2**30, 0])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_out_of_memory_while_measuring(number: int, memory: int, monkeypatch: pytest.MonkeyPatch):
+    network, pixels = randomised(Residual()), picture(140, 150)
+    whole = untiled(network, pixels)
+    measure, calls = torch.batch_norm_update_stats, []
+
+    def measured(*arguments: Any) -> Any:
+        calls.append(number)
+        if len(calls) == number:
+            raise MemoryError
+        return measure(*arguments)
+
+    monkeypatch.setattr(torch, "batch_norm_update_stats", measured)
+    assert np.abs(translate_tiled(network, pixels, tile=128, memory=memory) - whole).max() < CLOSE
+    assert len(calls) > number
+
+
 @pytest.mark.parametrize("which", ["unet image", "resnet"])
 def test_out_of_memory_above_a_size(which: str, monkeypatch: pytest.MonkeyPatch, tiles: list[Any]):
     network, pixels = made(which), picture(151, 203)
@@ -217,6 +253,8 @@ def test_out_of_memory_above_a_size(which: str, monkeypatch: pytest.MonkeyPatch,
     done: list[tuple[int, int]] = []
     result = translate_tiled(network, pixels, tile=256, progress=lambda *numbers: done.append(numbers))
     assert np.abs(result - whole).max() < CLOSE
+    last = tiles[-1][0]
+    assert sum(job is last for job, _ in tiles) >= 4
     assert done == sorted(done) and done[-1][0] == done[-1][1]
 
 
@@ -260,7 +298,7 @@ class Custom(nn.Module):
         self.deep = nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(8, 8, 3), nn.LeakyReLU(0.2, inplace=True))
         self.back = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(8, 24, 3, padding=1))
         self.shuffle = nn.PixelShuffle(2)
-        self.gone = nn.ConvTranspose2d(6, 3, 1, stride=2, output_padding=1, bias=True)
+        self.grown = nn.ConvTranspose2d(12, 3, 1, stride=2, output_padding=1)
         self.mean = nn.AvgPool2d(2)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -270,8 +308,8 @@ class Custom(nn.Module):
         small = self.pool(down)
         deep = self.deep(small) + small
         back = self.shuffle(self.back(deep))
-        mixed = mirror_pad(torch.cat([back, wide], dim=1), (1, 2, 3, 4))[..., :] if False else back - 0.5 * wide
-        return torch.tanh(self.mean(self.gone(F.gelu(mixed))).clamp(-2, 2))
+        mixed = F.pad(mirror_pad(torch.cat([back, 0.5 * wide], dim=1), (9, 4, 2, 5)), (-9, -4, -2, -5))
+        return torch.tanh(self.mean(self.grown(F.gelu(mixed))).clamp(-2, 2))
 
 
 @pytest.mark.parametrize("memory", [2**30, 0])
@@ -287,7 +325,7 @@ def test_what_cannot_be_tiled_is_named():
         def forward(self, values: Tensor) -> Tensor:
             return values.sort(dim=1).values
 
-    class Lstm(Sorting):
+    class Pooling(Sorting):
         def __init__(self) -> None:
             super().__init__()
             self.layer = nn.AdaptiveAvgPool2d(1)
@@ -299,7 +337,7 @@ def test_what_cannot_be_tiled_is_named():
         def forward(self, values: Tensor) -> Tensor:
             return values if values.mean() > 0 else -values
 
-    for kind, named in ((Sorting, "sort"), (Lstm, "AdaptiveAvgPool2d"), (Deciding, "Deciding")):
+    for kind, named in ((Sorting, "sort"), (Pooling, "AdaptiveAvgPool2d"), (Deciding, "Deciding")):
         with pytest.raises(ConfigError, match=f"{named}.*--tile off"):
             translate_tiled(kind(), picture(8, 8))
 
@@ -313,7 +351,7 @@ def test_the_network_stays_as_it_is():
 
 
 def test_bytes_per_pixel_of_the_published_networks():
-    """By hand: in the last doubling of a ResNet its 32 floats of input, what it makes (64), and that normalised (64)."""
+    """By hand: in the last doubling of a ResNet 32 floats come in, 64 are made, and 64 are those normalised."""
     resnet = networks.build("resnet", {"in_channels": 3, "out_channels": 3, "blocks": 1})
     assert bytes_per_pixel(resnet) == pytest.approx(4 * (3 + 32 + 64 + 64), rel=0.02)
     unet = networks.build("unet", {"in_channels": 3, "out_channels": 3, "width": 64})

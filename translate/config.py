@@ -135,10 +135,11 @@ class ConvertSettings(Config):
     batch: int | None = Field(
         None, ge=1, le=1024, description="Images of one size that are translated together; default: as suits the device."
     )
-    sequence: Literal["first", "mean"] | None = Field(
-        None,
-        description="Inputs are the frames of one clip, by name: lock the statistics to those of the first frame, "
-        "or to the mean of up to 16.",
+    sequence: bool = Field(
+        False, description="Inputs are the frames of one clip, by name: all are normalised by the same statistics."
+    )
+    lock: Literal["first", "mean"] = Field(
+        "first", description="Statistics of a --sequence: of its first frame, or the mean of up to 16 spread over it."
     )
     mask: Path | None = Field(
         None, description="Folder of masks of the same names: black stays bit for bit, white is translated."

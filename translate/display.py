@@ -103,7 +103,7 @@ class Counting:
         )
         self._task = self._bar.add_task(what, total=None)
 
-    def __enter__(self) -> Callable[[int, int], None]:
+    def __enter__(self) -> Callable[[int, int | None], None]:
         if self._shown:
             self._bar.start()
         return lambda done, total: self._bar.update(self._task, completed=done, total=total)

@@ -20,7 +20,7 @@ from translate.engines import Engine
 from translate.engines.unchanged import Unchanged
 from translate.errors import CheckpointError, ConfigError
 from translate.machine import memory
-from translate.networks.blocks import per_image_statistics, translate_any_size
+from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
 from translate.streams import in_order
 from translate.tiling import bytes_per_pixel, translate_tiled
@@ -246,6 +246,7 @@ class Translator:
         return self.tile if isinstance(self.tile, int) else _TILE
 
     def _in_tiles(self, pixels: np.ndarray, direction: Direction, tile: int) -> np.ndarray:
+        self._say(f"Large pictures are translated in tiles of {tile} pixels, by torch.")
         network = self.network(direction)
         dtype = torch.bfloat16 if self.engine(direction).precision == "bf16" else torch.float32
         with self._tiling:  # one at a time: each takes as much memory as it may

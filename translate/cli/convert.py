@@ -23,7 +23,8 @@ def convert(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     backend: Annotated[
-        str, typer.Option(help="What computes: torch, openvino, onnx; auto: openvino on a CPU if installed, else torch.")
+        str,
+        typer.Option(help="What computes: torch, openvino, onnx; auto: openvino on a CPU if installed, else torch."),
     ] = "auto",
     precision: Annotated[
         str,
@@ -43,7 +44,8 @@ def convert(
     dry_run: Annotated[bool | None, switch(ConvertSettings, "dry_run")] = None,
     tile: Annotated[str | None, flag(ConvertSettings, "tile")] = None,
     batch: Annotated[int | None, flag(ConvertSettings, "batch")] = None,
-    sequence: Annotated[str | None, flag(ConvertSettings, "sequence")] = None,
+    sequence: Annotated[bool | None, switch(ConvertSettings, "sequence")] = None,
+    lock: Annotated[str | None, flag(ConvertSettings, "lock")] = None,
     mask: Annotated[Path | None, flag(ConvertSettings, "mask")] = None,
     side_by_side: Annotated[bool | None, switch(ConvertSettings, "side_by_side")] = None,
     report: Annotated[Path | None, flag(ConvertSettings, "report")] = None,
@@ -65,6 +67,7 @@ def convert(
         "tile": tile,
         "batch": batch,
         "sequence": sequence,
+        "lock": lock,
         "mask": mask,
         "side_by_side": side_by_side,
         "report": report,
@@ -128,5 +131,7 @@ def describe(summary: Any, target: Path, dry_run: bool) -> str:
     if summary.per_second and not dry_run:
         text += f"; {summary.seconds:.1f} s, {summary.per_second:.3g} images/s"
     if summary.flicker:
-        text += "; from frame to frame the input changes by {:.2f}/255, the output by {:.2f}/255".format(*summary.flicker)
+        text += "; from frame to frame the input changes by {:.2f}/255, the output by {:.2f}/255".format(
+            *summary.flicker
+        )
     return text

@@ -10,7 +10,7 @@ from translate.config import Config
 def flag(group: type[Config], name: str) -> Any:
     """An option for the field `name` of `group`; None when it is not given."""
     field = group.model_fields[name]
-    shown = None if field.default is None else str(field.default)
+    shown = None if field.default in (None, ()) else str(field.default)
     return typer.Option(f"--{name.replace('_', '-')}", help=field.description, show_default=shown or False)
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from translate import distributed, images
@@ -28,7 +28,7 @@ from translate.translator import Translator
 
 _HELD = 2**30
 """Bytes of pictures that may be in memory at once, besides what the network needs."""
-_OUTPUT = ("format", "quality", "strip_metadata", "sequence", "side_by_side")
+_OUTPUT = ("format", "quality", "strip_metadata", "sequence", "lock", "side_by_side")
 """The settings that an output depends on."""
 
 
@@ -116,11 +116,12 @@ def _run(
 ) -> tuple[Summary, Gallery]:
     """Convert this process' share."""
     summary, gallery = Summary(), Gallery()
-    settings = plan.settings
+    settings, noting = plan.settings, Lock()
 
     def seen(work: Seen) -> None:
-        for text in work.notes:
-            summary.note(text)
+        with noting:
+            for text in work.notes:
+                summary.note(text)
         if settings.report and settings.report.suffix.lower() == ".html":
             gallery.add(work.job.name, work.before, work.after)
 

@@ -1,5 +1,6 @@
 """What computes a folder: chosen once and kept in the manifest, so that a run taken up again gives the same bytes."""
 
+import contextlib
 import heapq
 import os
 import zlib
@@ -14,7 +15,7 @@ from translate.config import Direction
 from translate.convert.clip import chosen_frames
 from translate.convert.manifest import Manifest
 from translate.convert.plan import Job, Plan
-from translate.errors import ConfigError, TranslateError
+from translate.errors import ConfigError, DataError, TranslateError
 from translate.translator import Translator, match_channels
 
 _CALIBRATION, _HELD_OUT, _LARGEST = 32, 8, 512
@@ -29,14 +30,26 @@ def settle(
     Says what it decides through `notice`. Raises ConfigError for a model that cannot do what was asked.
     """
     if plan.settings.sequence:
-        frames = [_pixels(job, plan) for job in chosen_frames(list(plan.jobs()), plan.settings.sequence)]
-        translator = translator.locked(frames, direction)
+        translator = translator.locked(_frames(plan), direction)
     if translator.precision == "int8":
         return _quantised(translator, plan, direction, manifest, notice)
     if "auto" in (translator.backend, translator.precision):
         return _chosen(translator, direction, manifest, notice)
     translator.engine(direction)
     return translator
+
+
+def _frames(plan: Plan) -> list[np.ndarray]:
+    """The frames that statistics are locked to; one that cannot be read is left out, for the report to name."""
+    jobs, frames = list(plan.jobs()), list[np.ndarray]()
+    while jobs and not frames:
+        for job in chosen_frames(jobs, plan.settings.lock):
+            with contextlib.suppress(TranslateError):
+                frames.append(_pixels(job, plan))
+        jobs = jobs[1:]
+    if not frames:
+        raise DataError(f"No frame of {plan.source} can be read.")
+    return frames
 
 
 def _chosen(
@@ -105,7 +118,9 @@ def _samples(translator: Translator, plan: Plan, direction: Direction) -> tuple[
         if len(tensors) == _CALIBRATION + _HELD_OUT:
             break
     if len(tensors) < 4:
-        raise ConfigError(f"int8 needs at least 4 readable images to calibrate on and to check with, not {len(tensors)}.")
+        raise ConfigError(
+            f"int8 needs at least 4 readable images to calibrate on and to check with, not {len(tensors)}."
+        )
     checked = max(2, min(_HELD_OUT, len(tensors) // 4))
     return tensors[checked:], tensors[:checked]
 

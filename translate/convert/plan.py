@@ -33,6 +33,10 @@ class Plan:
             raise DataError(f"There is no file or folder {source}.")
         if settings.format and settings.format not in images.SUFFIXES:
             raise ConfigError(f"Unknown format {settings.format[1:]!r}. Known: {_known()}.")
+        if settings.mask and not settings.mask.is_dir():
+            raise ConfigError(f"There is no folder of masks {settings.mask}.")
+        if settings.report and settings.report.is_dir():
+            raise ConfigError(f"The report {settings.report} is a folder: give the name of a file.")
         if self.single:
             self._refuse_single()
         else:
@@ -70,13 +74,10 @@ class Plan:
 
     def refuse_collisions(self) -> None:
         """Raise ConfigError if two inputs would become one output. Looks at every name where outputs are renamed."""
-        if self.single or not (self.settings.format or self.channels):
+        if self.single or not (self.settings.format or self.channels not in (0, 1, 3)):
             return
-        renaming = self.settings.format or self.channels not in (1, 3)
         taken: set[int] = set()
         for path in self._walk():
-            if not renaming and path.suffix.lower() not in (".pgm", ".ppm"):
-                continue
             name = self._job(path).name
             key = hash(name)
             if key in taken:

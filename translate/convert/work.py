@@ -61,6 +61,11 @@ class Worker:
 
     def read(self, job: Job) -> Work | None:
         """Decode the input of `job`; None if its output is there already. Raises ImageError."""
+        namesake = job.source.with_suffix(job.target.suffix)
+        if not self.settings.format and namesake != job.source and namesake.exists():
+            raise ImageError(
+                f"{job.source}: its output would be {job.target}, which is that of {namesake}. Rename one."
+            )
         try:
             mask_path = self._mask_of(job)
             stamps = " ".join(stamp(path.stat()) for path in (job.source, mask_path) if path)

@@ -55,8 +55,8 @@ class TorchEngine(Engine):
         on_cpu = self.device.type == "cpu"
         layout = torch.channels_last if self._dtype == torch.bfloat16 else self._format
         network = copy.deepcopy(self._network).to(memory_format=layout)
-        options: dict[str, Any] = {"freezing": True} if on_cpu else {"triton.cudagraphs": True}
-        compiled = torch.compile(network, fullgraph=True, dynamic=False, options=options)
+        mode: dict[str, Any] = {} if on_cpu else {"options": {"triton.cudagraphs": True}}
+        compiled = torch.compile(network, fullgraph=True, dynamic=False, **mode)
 
         @torch.no_grad()
         def call(images: Tensor) -> Tensor:
@@ -65,9 +65,13 @@ class TorchEngine(Engine):
             return output if on_cpu else output.clone()
 
         # The first call compiles, for as many threads as its own has; a CUDA graph is recorded in the second.
-        for _ in range(3):
-            images = torch.zeros(self._shape, device=self.device)
-            self._workers.run(call, images) if self._workers else call(images)
+        # Freezing packs weights for the processor; as an option of torch.compile it comes too late to take effect.
+        import torch._inductor.config as settings
+
+        with settings.patch(freezing=on_cpu):
+            for _ in range(3):
+                images = torch.zeros(self._shape, device=self.device)
+                self._workers.run(call, images) if self._workers else call(images)
         self._compiled = call
 
     def _run(self, images: Tensor) -> Tensor:

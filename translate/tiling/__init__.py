@@ -74,4 +74,4 @@ def _padded(nodes: list[Node], before: tuple[int, int], after: tuple[int, int]) 
     return [image, *changed.values()]
 
 
-__all__ = ["Engine", "bytes_per_pixel", "translate_tiled"]
+__all__ = ["bytes_per_pixel", "translate_tiled"]

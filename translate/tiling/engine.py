@@ -29,13 +29,7 @@ class Statistics:
         self.count = 0
         self.mean = self.deviations = torch.zeros((), dtype=torch.float64)
 
-    def add(self, values: Tensor) -> None:
-        count = values.shape[-2] * values.shape[-1]
-        if values.device.type == "cpu":  # a third of the time of var_mean
-            mean, variance = torch.batch_norm_update_stats(values, None, None, 0.0)
-        else:
-            variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
-        mean, variance = mean.double().cpu(), variance.double().cpu()
+    def add(self, count: int, mean: Tensor, variance: Tensor) -> None:
         total = self.count + count
         step = mean - self.mean
         deviations = self.deviations + variance * count + step.square() * (self.count * count / total)
@@ -91,11 +85,12 @@ class Engine:
     def _pass(self, job: Job, area: Box, plane: Plane | None, tile: int, report: Callable[[float], None]) -> int:
         """Compute `area` of the job's target; returns the size of tiles that memory suffices for."""
         statistics = Statistics() if job.measure else None
+        side = self._side(job, tile)
         waiting = [area]
         done = 0
         while waiting:
             box = waiting.pop()
-            parts = _parts(box, self._side(job, tile))
+            parts = _parts(box, side)
             if len(parts) > 1:
                 waiting.extend(reversed(parts))
                 continue
@@ -110,6 +105,7 @@ class Engine:
                     "less stay in memory between passes: --memory."
                 )
             tile = max(SMALLEST, tile // 2)
+            side = self._side(job, tile)
             waiting.append(box)
         if statistics:
             self.known[job.target] = statistics.result()
@@ -125,11 +121,12 @@ class Engine:
         try:
             values = self._compute(job, box)
             host = values.cpu()
-            # In this order: what was measured cannot be taken back, what was written is written again.
+            measured = _statistics(values) if statistics else None
+            # Nothing may fail behind this: the plane may have been the source, and what was counted stays counted.
             if plane:
                 plane.write(box, host)
-            if statistics:
-                statistics.add(values)
+            if statistics and measured:
+                statistics.add(*measured)
         except (MemoryError, RuntimeError) as error:
             if not ran_out(error):
                 raise
@@ -217,3 +214,12 @@ def _cuts(span: Span, side: int) -> list[Span]:
 
 def _area(box: Box) -> int:
     return (box[0][1] - box[0][0]) * (box[1][1] - box[1][0])
+
+
+def _statistics(values: Tensor) -> tuple[int, Tensor, Tensor]:
+    """Count, mean and variance of each channel of `values` (1, C, H, W)."""
+    if values.device.type == "cpu":  # a third of the time of var_mean
+        mean, variance = torch.batch_norm_update_stats(values, None, None, 0.0)
+    else:
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+    return values[0, 0].numel(), mean.cpu().double(), variance.cpu().double()

@@ -60,12 +60,14 @@ def transposed(layer: nn.ConvTranspose2d, device: torch.device, dtype: torch.dty
     )
 
 
-def norm(layer: nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm, device: torch.device) -> Norm:
+def norm(layer: nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm) -> Norm:
     """The norm as in eval mode: by running statistics where it has some, else by those of the plane."""
-    weight, bias = (_to(each, device, torch.float32) for each in (layer.weight, layer.bias))
+    # Where float64 is sure to exist.
+    device = torch.device("cpu")
+    weight, bias = (_to(each, device, torch.float64) for each in (layer.weight, layer.bias))
     if isinstance(layer, nn.GroupNorm):
         return Norm(weight, bias, layer.eps, None, layer.num_groups)
-    mean, variance = (_to(each, device, torch.float32) for each in (layer.running_mean, layer.running_var))
+    mean, variance = (_to(each, device, torch.float64) for each in (layer.running_mean, layer.running_var))
     return Norm(weight, bias, layer.eps, None if mean is None or variance is None else (mean, variance))
 
 

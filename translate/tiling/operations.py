@@ -234,13 +234,13 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class Norm:
-    """Subtract a mean, divide by a deviation, known ones or those of the plane, shared in `groups` of channels if set."""
+    """Subtract a mean, divide by a deviation, known or of the plane; shared by `groups` of channels if set."""
 
     weight: Tensor | None
     bias: Tensor | None
     eps: float
     running: tuple[Tensor, Tensor] | None
-    """Mean and variance of each channel; None: those of the plane."""
+    """Mean and variance of each channel, float64 on the CPU as weight and bias; None: those of the plane."""
     groups: int | None = None
     work: float = 1.0
 
@@ -255,14 +255,14 @@ class Norm:
 
     def run(self, inputs: list[Tensor], have: Box, sizes: Pair, box: Box) -> Tensor:
         assert self.running is not None
-        mean, variance = (each.double() for each in self.running)
+        mean, variance = self.running
         if self.groups:
             means = mean.reshape(self.groups, -1)
             shared = means.mean(1, keepdim=True)
             spread = (variance.reshape(self.groups, -1) + (means - shared).square()).mean(1, keepdim=True)
             mean, variance = shared.expand_as(means).flatten(), spread.expand_as(means).flatten()
-        scale = torch.rsqrt(variance + self.eps) * (1 if self.weight is None else self.weight.double())
-        shift = (0 if self.bias is None else self.bias.double()) - mean * scale
+        scale = torch.rsqrt(variance + self.eps) * (1 if self.weight is None else self.weight)
+        shift = (0 if self.bias is None else self.bias) - mean * scale
         scale, shift = (each.float()[:, None, None].to(inputs[0].device) for each in (scale, shift))
         return torch.addcmul(shift, inputs[0], scale)
 

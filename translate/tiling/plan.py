@@ -1,8 +1,8 @@
 """Which planes are kept, and in which order the passes over the picture compute them.
 
 Each norm by the statistics of the whole plane is a barrier: nothing behind it can be computed before a pass has seen
-all of its input. What is kept is not computed again behind the barrier; what is too wide to keep (the first and last layers
-at full resolution) is computed again from the nearest plane that is kept, a small part of the work.
+all of its input. What is kept is not computed again behind the barrier; what is too wide to keep (the first and last
+layers at full resolution) is computed again from the nearest plane that is kept, a small part of the work.
 """
 
 import math

@@ -171,7 +171,7 @@ class _Reader:
         if isinstance(layer, nn.ConvTranspose2d):
             return self.add(transposed(layer, self.device, self.dtype), plane)
         if isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
-            return self.add(norm(layer, self.device), plane)
+            return self.add(norm(layer), plane)
         if isinstance(layer, PADS):
             mode = {"Refl": "reflect", "Repl": "replicate"}.get(type(layer).__name__[:4], "constant")
             return self.pad(plane, layer.padding, mode, getattr(layer, "value", 0.0))
