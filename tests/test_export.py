@@ -13,7 +13,7 @@ from translate.checkpoint import About
 from translate.engines import open_exported
 from translate.errors import CheckpointError, ConfigError, TranslateError
 from translate.export import export
-from translate.translator import load
+from translate.loading import load
 
 FORMATS = {".onnx": "onnx", ".xml": "openvino", ".pt2": "torch"}
 FILES = {".onnx": ["out.onnx"], ".xml": ["out.bin", "out.xml"], ".pt2": ["out.pt2"]}

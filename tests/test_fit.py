@@ -19,9 +19,9 @@ from translate import checkpoint
 from translate.errors import CheckpointError, ConfigError, DataError, DiskFullError, TranslateError
 from translate.fit import fit
 from translate.images import Picture, read, write
+from translate.loading import load
 from translate.methods import METHODS
 from translate.run import Run, lock
-from translate.translator import load
 
 
 def train(root: Path, mode: str, out: Path, name: str = "run", **values: Any) -> Path:

@@ -13,7 +13,7 @@ LAYERS = [
     ["data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods", "tiling"],
     ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines"],
-    ["translator", "export", "convert", "display", "fit"],
+    ["translator", "loading", "export", "convert", "display", "fit"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -35,6 +35,7 @@ KNOWN = {
     ("run", "trainer"),
     ("engines", "checkpoint"),
     ("convert", "translator"),
+    ("loading", "translator"),
     ("fit", "display"),
 }
 # Only at a public door: the package itself and `python -m translate`.

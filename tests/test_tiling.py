@@ -176,6 +176,31 @@ def test_file_and_memory_give_the_same_bits(which: str, monkeypatch: pytest.Monk
     assert np.array_equal(translate_tiled(network, pixels, tile=32), in_memory)
 
 
+def test_planes_are_let_go_once_nothing_reads_them(monkeypatch: pytest.MonkeyPatch):
+    """Of a chain of residual blocks no more than three planes live at once, and in the end none."""
+    live, most = [], [0]
+    opened, closed = InFile.__init__, InFile.close
+
+    def open_(self: InFile, shape: tuple[int, int, int]) -> None:
+        opened(self, shape)
+        live.append(self)
+        most[0] = max(most[0], sum(plane.channels * plane.height * plane.width for plane in live))
+
+    def close(self: InFile) -> None:
+        closed(self)
+        live.remove(self)
+
+    monkeypatch.setattr(InFile, "__init__", open_)
+    monkeypatch.setattr(InFile, "close", close)
+    network = randomised(networks.build("resnet", {"in_channels": 3, "out_channels": 3, "width": 64, "blocks": 5}))
+    translate_tiled(network, picture(32, 32), memory=0)
+    assert not live and most[0] == 3 * 256 * 8 * 8
+    failing(monkeypatch, lambda call, _: call == 9, RuntimeError("sizes do not fit"))
+    with pytest.raises(RuntimeError, match="sizes do not fit"):
+        translate_tiled(network, picture(32, 32), memory=0)
+    assert not live
+
+
 def failing(
     monkeypatch: pytest.MonkeyPatch, fails: Callable[[int, Tensor], bool], error: BaseException
 ) -> list[Tensor]:
@@ -300,6 +325,7 @@ class Custom(nn.Module):
         self.shuffle = nn.PixelShuffle(2)
         self.grown = nn.ConvTranspose2d(12, 3, 1, stride=2, output_padding=1)
         self.mean = nn.AvgPool2d(2)
+        self.bend = nn.LeakyReLU(0.3, inplace=True)
 
     def forward(self, values: Tensor) -> Tensor:
         wide = self.stem(values) * self.scale
@@ -307,7 +333,9 @@ class Custom(nn.Module):
         down = self.down(wide)
         small = self.pool(down)
         deep = self.deep(small) + small
-        back = self.shuffle(self.back(deep))
+        raw = self.back(deep)
+        self.bend(raw)
+        back = self.shuffle(raw)
         mixed = F.pad(mirror_pad(torch.cat([back, 0.5 * wide], dim=1), (9, 4, 2, 5)), (-9, -4, -2, -5))
         return torch.tanh(self.mean(self.grown(F.gelu(mixed))).clamp(-2, 2))
 

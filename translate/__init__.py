@@ -14,12 +14,13 @@ from translate.version import __version__
 
 if TYPE_CHECKING:
     from translate.fit import fit
-    from translate.translator import Translator, load
+    from translate.loading import load
+    from translate.translator import Translator
 
 __all__ = ["Translator", "__version__", "fit", "load"]
 
 # Imported when first used, so that `translate --help` need not wait for torch.
-_HOMES = {"fit": "translate.fit", "load": "translate.translator", "Translator": "translate.translator"}
+_HOMES = {"fit": "translate.fit", "load": "translate.loading", "Translator": "translate.translator"}
 
 
 def __getattr__(name: str) -> Any:

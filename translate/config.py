@@ -133,7 +133,7 @@ class ConvertSettings(Config):
         "auto", pattern="^(auto|off|[1-9][0-9]*)$", description="Tiles of large pictures: auto, off, or pixels a side."
     )
     batch: int | None = Field(
-        None, ge=1, le=1024, description="Images of one size that are translated together; default: as suits the device."
+        None, ge=1, le=1024, description="Images of one size translated together; default: as suits the device."
     )
     sequence: bool = Field(
         False, description="Inputs are the frames of one clip, by name: all are normalised by the same statistics."

@@ -1,6 +1,7 @@
 """What this machine has for this process: processor cores, memory."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -22,10 +23,8 @@ def memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory) // 2
     limits = [_physical(), _limit()]
-    try:
+    with suppress(OSError, ValueError):  # no container, or one without a limit
         limits.append(int(_CONTAINER.read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
-        pass
     return min(limits) // 4
 
 

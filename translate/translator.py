@@ -1,11 +1,9 @@
-"""Load a model once, translate images with it: PIL in PIL out, array in array out, tensor in tensor out."""
+"""A model ready to translate images: PIL in PIL out, array in array out, tensor in tensor out."""
 
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from os import PathLike
-from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -13,19 +11,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from translate import checkpoint, engines, images
+from translate import engines, images
 from translate.checkpoint import About, Model
 from translate.config import Direction
 from translate.engines import Engine
-from translate.engines.unchanged import Unchanged
-from translate.errors import CheckpointError, ConfigError
+from translate.errors import ConfigError
 from translate.machine import memory
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
 from translate.streams import in_order
 from translate.tiling import bytes_per_pixel, translate_tiled
 from translate.tiling.memory import ran_out
-from translate.trainer import choose_device
 
 Tile = int | Literal["auto", "off"]
 Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
@@ -127,7 +123,10 @@ class Translator:
         """
         direction = self.checked(direction)
         network = self.network(direction)
-        batches = (self._stack([self._reduced(frame, direction)], direction) for frame in frames)
+        wanted = self.channels(direction)[0]
+        batches = (
+            images.to_batch([images.match_channels(self._reduced(frame, direction), wanted)]) for frame in frames
+        )
         fixed = lock_statistics(network, (_as_float(batch).to(self.device) for batch in batches))
         model = Model({direction: fixed}, replace(self.about, statistics="running", direction=direction))
         return Translator(model, self.device, **self._how())
@@ -180,11 +179,11 @@ class Translator:
         Raises ImageError if the model's values are not finite, ConfigError for channels that it does not take.
         """
         direction = self.checked(direction)
-        matched = [match_channels(array, self.channels(direction)[0]) for array in pixels]
+        matched = [images.match_channels(array, self.channels(direction)[0]) for array in pixels]
         if self._needs_tiles(direction, *matched[0].shape[:2]):
             return [self._in_tiles(array, direction, self._tile_size()) for array in matched]
         try:
-            return self._unstack(self._compute(self._stack(matched, direction), direction), matched[0].dtype)
+            return images.from_batch(self._compute(images.to_batch(matched), direction), matched[0].dtype)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not ran_out(error) or not self._networks:
                 raise
@@ -264,21 +263,6 @@ class Translator:
             return frame
         return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))
 
-    def _stack(self, pixels: Sequence[np.ndarray], direction: Direction) -> Tensor:
-        """(N, C, H, W), uint8 as it is and everything else as floats."""
-        matched = [match_channels(array, self.channels(direction)[0]) for array in pixels]
-        if matched[0].dtype == np.uint8:
-            joined = matched[0][None] if len(matched) == 1 else np.stack(matched)
-            return torch.from_numpy(np.ascontiguousarray(joined)).permute(0, 3, 1, 2)
-        return torch.stack([images.to_tensor(array) for array in matched])
-
-    def _unstack(self, batch: Tensor, dtype: np.dtype) -> list[np.ndarray]:
-        if batch.dtype == torch.uint8:
-            return list(batch.permute(0, 2, 3, 1).contiguous().numpy())
-        if dtype == np.uint16:
-            return [images.to_array(image, np.uint16) for image in batch]
-        return [np.ascontiguousarray(image.permute(1, 2, 0).numpy(), dtype=np.float32) for image in batch]
-
     def _say(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
@@ -294,58 +278,3 @@ class Translator:
 
 def _as_float(batch: Tensor) -> Tensor:
     return batch.float() / 127.5 - 1 if batch.dtype == torch.uint8 else batch
-
-
-def match_channels(pixels: np.ndarray, wanted: int) -> np.ndarray:
-    """Turn grey (H, W, 1) into 3 `wanted` channels, RGB into 1 by Rec. 601 luma; raises ConfigError otherwise.
-
-    0 `wanted` channels are as many as there are.
-    """
-    have = pixels.shape[2]
-    if wanted in (0, have):
-        return pixels
-    if have == 1 and wanted == 3:
-        return np.repeat(pixels, 3, axis=2)
-    if have == 3 and wanted == 1:
-        luma = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
-        return (luma if pixels.dtype.kind == "f" else np.rint(luma)).astype(pixels.dtype)[..., None]
-    raise ConfigError(f"This model takes {wanted} channels; the image has {have}.")
-
-
-def load(
-    path: str | PathLike[str],
-    device: str = "auto",
-    *,
-    backend: str = "torch",
-    precision: str = "fp32",
-    compile: bool = False,
-    streams: int | None = None,
-    tile: Tile = "auto",
-) -> Translator:
-    """Load a run folder, a .safetensors file, an exported model, or "identity", which changes nothing.
-
-    `device` is auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps; for the other settings see Translator.
-    Raises CheckpointError if the model cannot be loaded, ConfigError for settings that will not do.
-    """
-    how: dict[str, Any] = {
-        "backend": backend,
-        "precision": precision,
-        "compile": compile,
-        "streams": streams,
-        "tile": tile,
-    }
-    if str(path) == IDENTITY:
-        about = About(mode=IDENTITY, direction="AtoB", channels=(0, 0), size=1)
-        return Translator(Model({}, about), torch.device("cpu"), **how, ready={"AtoB": Unchanged()}, origin=IDENTITY)
-    chosen = choose_device(device)
-    if Path(path).suffix.lower() in engines.EXPORTED:
-        engine, about, direction = engines.open_exported(
-            Path(path), device=chosen, precision=precision, streams=streams
-        )
-        origin = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        return Translator(Model({}, about), chosen, **how, ready={direction: engine}, origin=origin)
-    found = checkpoint.find_model(Path(path))
-    model = checkpoint.load_model(found)
-    if not model.networks:
-        raise CheckpointError(f"{found} holds no generator.")
-    return Translator(model, chosen, **how)

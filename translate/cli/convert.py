@@ -94,8 +94,8 @@ def _run(
     from translate.convert import Watch
     from translate.convert import convert as run
     from translate.display import Counting, Screen
+    from translate.loading import load
     from translate.machine import cores
-    from translate.translator import load
 
     device, backend, precision, compile = how
     distributed.start(device)

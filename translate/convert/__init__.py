@@ -34,7 +34,7 @@ _OUTPUT = ("format", "quality", "strip_metadata", "sequence", "lock", "side_by_s
 
 @dataclass
 class Watch:
-    """How a caller follows a conversion: `progress` (done, total or None), `notice` (a sentence), `listed` (dry run)."""
+    """How a caller follows it: `progress` (done, total or None), `notice` (a sentence), `listed` (in a dry run)."""
 
     progress: Callable[[int, int | None], None] = lambda done, total: None
     notice: Callable[[str], None] = lambda text: None

@@ -16,7 +16,7 @@ from translate.convert.clip import chosen_frames
 from translate.convert.manifest import Manifest
 from translate.convert.plan import Job, Plan
 from translate.errors import ConfigError, DataError, TranslateError
-from translate.translator import Translator, match_channels
+from translate.translator import Translator
 
 _CALIBRATION, _HELD_OUT, _LARGEST = 32, 8, 512
 _LEAST_PSNR = 35.0
@@ -111,7 +111,7 @@ def _samples(translator: Translator, plan: Plan, direction: Direction) -> tuple[
     tensors: list[Tensor] = []
     for job in names:
         try:
-            pixels = match_channels(_pixels(job, plan), translator.channels(direction)[0])
+            pixels = images.match_channels(_pixels(job, plan), translator.channels(direction)[0])
         except TranslateError:
             continue
         tensors.append(images.to_tensor(_middle(pixels))[None])

@@ -49,6 +49,8 @@ class TorchEngine(Engine):
         self.about = self.phrase(f"compiled for {compile_for} pixels" if compile_for else "")
 
     def _compile(self, side: int) -> None:
+        import torch._inductor.config as settings
+
         own = self.sized
         fitting = -(-max(side, own.minimum) // own.multiple) * own.multiple
         self._shape = (self.batch, own.channels[0], fitting, fitting)
@@ -66,8 +68,6 @@ class TorchEngine(Engine):
 
         # The first call compiles, for as many threads as its own has; a CUDA graph is recorded in the second.
         # Freezing packs weights for the processor; as an option of torch.compile it comes too late to take effect.
-        import torch._inductor.config as settings
-
         with settings.patch(freezing=on_cpu):
             for _ in range(3):
                 images = torch.zeros(self._shape, device=self.device)

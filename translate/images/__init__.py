@@ -7,6 +7,7 @@ PNGs of 16 bits, which Pillow would cut down to 8, and TIFFs of 16 bits and floa
 """
 
 from translate.images.arrays import fill, resize, to_array, to_depth, to_tensor
+from translate.images.batches import from_batch, match_channels, to_batch
 from translate.images.colour import from_model, to_model
 from translate.images.formats import FORMATS, SUFFIXES, suffix_of
 from translate.images.listing import list_images, matches, walk_images
@@ -23,9 +24,11 @@ __all__ = [
     "channels",
     "encode",
     "fill",
+    "from_batch",
     "from_model",
     "from_pil",
     "list_images",
+    "match_channels",
     "matches",
     "read",
     "read_pixels",
@@ -33,6 +36,7 @@ __all__ = [
     "size",
     "suffix_of",
     "to_array",
+    "to_batch",
     "to_depth",
     "to_model",
     "to_pil",

@@ -1,4 +1,4 @@
-"""Instance normalisation with statistics that no longer depend on the image: for clips, whose frames must not flicker."""
+"""Instance normalisation by statistics that do not depend on the image: for clips, whose frames must not flicker."""
 
 import copy
 from collections.abc import Iterable

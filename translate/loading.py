@@ -1,0 +1,54 @@
+"""Load whatever translates: a run folder, a model file, an exported file, the built-in identity."""
+
+import hashlib
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from translate import checkpoint, engines
+from translate.checkpoint import About, Model
+from translate.engines.unchanged import Unchanged
+from translate.errors import CheckpointError
+from translate.trainer import choose_device
+from translate.translator import IDENTITY, Tile, Translator
+
+
+def load(
+    path: str | PathLike[str],
+    device: str = "auto",
+    *,
+    backend: str = "torch",
+    precision: str = "fp32",
+    compile: bool = False,
+    streams: int | None = None,
+    tile: Tile = "auto",
+) -> Translator:
+    """Load a run folder, a .safetensors file, an exported model, or "identity", which changes nothing.
+
+    `device` is auto (cuda, else mps, else cpu), cpu, cuda, cuda:1 or mps; for the other settings see Translator.
+    Raises CheckpointError if the model cannot be loaded, ConfigError for settings that will not do.
+    """
+    how: dict[str, Any] = {
+        "backend": backend,
+        "precision": precision,
+        "compile": compile,
+        "streams": streams,
+        "tile": tile,
+    }
+    if str(path) == IDENTITY:
+        about = About(mode=IDENTITY, direction="AtoB", channels=(0, 0), size=1)
+        return Translator(Model({}, about), torch.device("cpu"), **how, ready={"AtoB": Unchanged()}, origin=IDENTITY)
+    chosen = choose_device(device)
+    if Path(path).suffix.lower() in engines.EXPORTED:
+        engine, about, direction = engines.open_exported(
+            Path(path), device=chosen, precision=precision, streams=streams
+        )
+        origin = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return Translator(Model({}, about), chosen, **how, ready={direction: engine}, origin=origin)
+    found = checkpoint.find_model(Path(path))
+    model = checkpoint.load_model(found)
+    if not model.networks:
+        raise CheckpointError(f"{found} holds no generator.")
+    return Translator(model, chosen, **how)
