@@ -95,7 +95,7 @@ def load_model(path: Path) -> Model:
     try:
         about = About(**{name: header[name] for name in About.__dataclass_fields__})
         described = header["generators"]
-        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and thrown away: leave no trace of it
+        with torch.device("meta"):  # initial weights would be drawn only to be thrown away
             generators: dict[Direction, nn.Module] = {
                 direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
             }
@@ -108,12 +108,14 @@ def load_model(path: Path) -> Model:
     except (KeyError, TypeError, ValueError, AttributeError, TranslateError) as error:
         raise CheckpointError(f"{path} is damaged, or from a newer version: {error}.") from None
     with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iteration without keys)
+        names = list(file.keys())
+        tensors = {name: file.get_tensor(name) for name in names}
+        tensors = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     for direction, network in generators.items():
         start = f"{direction}."
         state = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
         try:
-            network.load_state_dict(state)
+            network.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise CheckpointError(f"{path} is damaged: {'; '.join(str(error).splitlines()[:2])}.") from None
         network.eval()

@@ -28,6 +28,8 @@ Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
 
 IDENTITY = "identity"
 _TILE = 1024
+_SPARE = 1.5
+"""Convolutions take working memory beside the values that they are between."""
 
 
 class Translator:
@@ -238,7 +240,7 @@ class Translator:
         if self.tile == "off" or not self._networks or self.about.mode == IDENTITY:
             return False
         if self.tile == "auto":
-            return bytes_per_pixel(self._networks[direction]) * height * width > memory(self.device)
+            return _SPARE * bytes_per_pixel(self._networks[direction]) * height * width > memory(self.device)
         return max(height, width) > self.tile
 
     def _tile_size(self) -> int:
@@ -258,7 +260,7 @@ class Translator:
 
     def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
         height, width = frame.shape[:2]
-        share = (memory(self.device) / (bytes_per_pixel(self._networks[direction]) * height * width)) ** 0.5
+        share = (memory(self.device) / (_SPARE * bytes_per_pixel(self._networks[direction]) * height * width)) ** 0.5
         if share >= 1:
             return frame
         return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))

@@ -93,7 +93,12 @@ def _quantised(
         if distributed.is_main() == turn:
             calibration, held_out = _samples(translator, plan, direction)
             engine, score = engines.quantise(
-                translator.network(direction), calibration, held_out, least=_LEAST_PSNR, cache=cache
+                translator.network(direction),
+                calibration,
+                held_out,
+                least=_LEAST_PSNR,
+                cache=cache,
+                streams=translator.streams,
             )
         distributed.barrier()
     compared = f"{score:.1f} dB from fp32 on images of this folder that it was not calibrated on"
