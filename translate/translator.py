@@ -69,6 +69,7 @@ class Translator:
         }
         self._engines: dict[Direction, Engine] = dict(ready or {})
         self._exact: dict[Direction, Engine] = {}
+        self._needs: dict[Direction, float] = {}
         self._making = threading.RLock()
         self._tiling = threading.Lock()
 
@@ -240,8 +241,15 @@ class Translator:
         if self.tile == "off" or not self._networks or self.about.mode == IDENTITY:
             return False
         if self.tile == "auto":
-            return _SPARE * bytes_per_pixel(self._networks[direction]) * height * width > memory(self.device)
+            return self._bytes(direction) * height * width > memory(self.device)
         return max(height, width) > self.tile
+
+    def _bytes(self, direction: Direction) -> float:
+        """Memory that a pixel takes when a picture is translated whole; reading it off the network takes a while."""
+        with self._making:
+            if direction not in self._needs:
+                self._needs[direction] = _SPARE * bytes_per_pixel(self._networks[direction])
+            return self._needs[direction]
 
     def _tile_size(self) -> int:
         return self.tile if isinstance(self.tile, int) else _TILE
@@ -260,7 +268,7 @@ class Translator:
 
     def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
         height, width = frame.shape[:2]
-        share = (memory(self.device) / (_SPARE * bytes_per_pixel(self._networks[direction]) * height * width)) ** 0.5
+        share = (memory(self.device) / (self._bytes(direction) * height * width)) ** 0.5
         if share >= 1:
             return frame
         return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))
