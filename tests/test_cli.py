@@ -67,6 +67,43 @@ def test_fit_info_and_convert(call: Any, pairs: Path, folders: Path, tmp_path: P
     assert len(images.list_images(tmp_path / "out")) == 3
 
 
+def test_an_exported_model_converts_without_flags(call: Any, pairs: Path, folders: Path, tmp_path: Path):
+    model = train(pairs, "pix2pix", tmp_path, steps=1)
+    exported = tmp_path / "exported" / "model.pt2"
+    code, text = call("export", model, exported)
+    assert code == 0, text
+    source = folders / "testA"
+    for name, out in ((model, tmp_path / "one"), (exported, tmp_path / "two")):
+        code, text = call("convert", name, source, out, "--device", "cpu", "--backend", "torch", "--precision", "fp32")
+        assert code == 0 and "3 translated" in text, text
+    for path in images.list_images(source):
+        one, two = (images.read(tmp_path / out / path.name).pixels.astype(int) for out in ("one", "two"))
+        assert np.abs(one - two).max() <= 1
+    code, text = call("convert", exported, source, tmp_path / "clip", "--sequence")
+    assert code == 2 and "exported model" in text
+
+
+def test_a_dry_run_prints_what_it_would_do(call: Any, folders: Path, tmp_path: Path):
+    code, text = call("convert", "identity", folders / "testA", tmp_path / "out", "--dry-run", "--format", "jpg")
+    assert code == 0 and text.count(".jpg: not there") == 3 and "3 to translate" in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_convert_are_checked(call: Any, folders: Path, tmp_path: Path):
+    for words, said in (
+        (["--quality", "101"], "quality"),
+        (["--tile", "some"], "tile"),
+        (["--lock", "last"], "lock"),
+        (["--report", "x.txt"], ".html"),
+        (["--mask", "nowhere"], "no folder of masks"),
+        (["--backend", "magic"], "Unknown backend"),
+        (["--precision", "fp99"], "Unknown precision"),
+    ):
+        model = "identity" if words[0] not in ("--backend", "--precision") else train(folders, "cycle", tmp_path)
+        code, text = call("convert", model, folders / "testA", tmp_path / "out", "--device", "cpu", *words)
+        assert code == 2 and said in text, text
+
+
 def test_convert_names_a_bad_file_and_ends_with_1(call: Any, folders: Path, tmp_path: Path):
     model = train(folders, "cycle", tmp_path, steps=1)
     (folders / "testA" / "bad.png").write_bytes(b"nothing")

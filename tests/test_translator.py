@@ -1,5 +1,6 @@
 """A model file alone is enough to translate; every kind of image comes back as its kind and its size."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from test_fit import data, train  # noqa: F401 (data is a fixture)
 
 import translate
 from translate import checkpoint, images
-from translate.errors import CheckpointError, ConfigError
+from translate.errors import CheckpointError, ConfigError, ImageError
 from translate.methods import METHODS
 
 
@@ -130,3 +131,71 @@ def test_public_names():
     assert all(hasattr(translate, name) for name in translate.__all__)
     with pytest.raises(AttributeError):
         translate.nothing  # noqa: B018
+
+
+def test_eight_threads_give_the_serial_results(run: Path):
+    translator = translate.load(run, "cpu", streams=2)
+    draw = np.random.default_rng(0)
+    arrays = [draw.integers(0, 256, (8 + index % 5, 16, 3), dtype=np.uint8) for index in range(64)]
+    serial = [translator(array) for array in arrays]
+    fresh = translate.load(run, "cpu", streams=2)  # whose engine is made by whoever comes first
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(fresh, arrays))
+    assert all(np.array_equal(one, other) for one, other in zip(serial, together, strict=True))
+
+
+def test_streams_come_in_order_as_they_are_asked_for(run: Path):
+    translator = translate.load(run, "cpu")
+    taken = []
+
+    def stream():
+        for index in range(100):
+            taken.append(index)
+            yield Image.fromarray(np.full((4, 4 + index, 3), 2 * index, np.uint8))
+
+    translated = translator.images(stream())
+    assert [next(translated).width for _ in range(3)] == [4, 5, 6]
+    assert len(taken) < 10
+    assert [image.width for image in translated] == list(range(7, 104))
+    with pytest.raises(ConfigError, match="takes 3 channels"):
+        list(translator.images([pixels(), pixels(channels=2)]))
+
+
+def test_values_that_are_not_finite_are_refused_and_too_large_ones_done_again(run: Path):
+    translator = translate.load(run, "cpu", precision="bf16")
+    network = translator.network()
+    engine = translator.engine()
+    half = engine._run
+    engine._run = lambda images: half(images) * float("inf")  # type: ignore[method-assign]
+    redone = translator(pixels())
+    assert np.array_equal(redone, translate.load(run, "cpu")(pixels())) and "fp32" in translator.notices[0]
+    torch.nn.init.constant_(network.head.conv.bias, float("nan"))
+    with pytest.raises(ImageError, match="not finite"):
+        translate.Translator(translator._model, torch.device("cpu"))(pixels())
+
+
+def test_tiles_give_the_whole(run: Path):
+    whole, tiled = translate.load(run, "cpu"), translate.load(run, "cpu", tile=64)
+    large = pixels(150, 201)
+    assert np.abs(whole(large).astype(int) - tiled(large)).max() <= 1
+    assert "tiles of 64" in tiled.notices[0] and not whole.notices
+
+
+def test_memory_that_runs_out_goes_on_in_tiles(run: Path):
+    translator = translate.load(run, "cpu")
+    wanted = translator(pixels(70, 90))
+
+    def short(images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    translator.engine()._run = short  # type: ignore[method-assign]
+    assert np.abs(translator(pixels(70, 90)).astype(int) - wanted).max() <= 1
+    assert "Too little memory" in translator.notices[0]
+
+
+def test_identity_takes_anything():
+    translator = translate.load("identity")
+    for channels in (1, 3, 5):
+        assert np.array_equal(translator(pixels(channels=channels)), pixels(channels=channels))
+    wide = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 2, 3)
+    assert np.array_equal(translator(wide), wide)

@@ -132,6 +132,9 @@ class ConvertSettings(Config):
     tile: str = Field(
         "auto", pattern="^(auto|off|[1-9][0-9]*)$", description="Tiles of large pictures: auto, off, or pixels a side."
     )
+    int8_psnr: float = Field(
+        35.0, ge=0, description="Least PSNR (dB) from fp32, on inputs it was not calibrated on, at which int8 is used."
+    )
     batch: int | None = Field(
         None, ge=1, le=1024, description="Images of one size translated together; default: as suits the device."
     )

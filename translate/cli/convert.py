@@ -9,6 +9,7 @@ import typer
 
 from translate.cli.options import flag, switch
 from translate.config import ConvertSettings
+from translate.errors import TranslateError
 
 
 def convert(
@@ -29,7 +30,7 @@ def convert(
     precision: Annotated[
         str,
         typer.Option(
-            help="fp32, bf16, or int8 (openvino, calibrated on the inputs, used if within 35 dB of fp32); "
+            help="fp32, bf16, or int8 (openvino, calibrated on the inputs, used if it stays close to fp32); "
             "auto: bf16 if a short trial finds it faster here."
         ),
     ] = "auto",
@@ -43,6 +44,7 @@ def convert(
     overwrite: Annotated[bool | None, switch(ConvertSettings, "overwrite")] = None,
     dry_run: Annotated[bool | None, switch(ConvertSettings, "dry_run")] = None,
     tile: Annotated[str | None, flag(ConvertSettings, "tile")] = None,
+    int8_psnr: Annotated[float | None, flag(ConvertSettings, "int8_psnr")] = None,
     batch: Annotated[int | None, flag(ConvertSettings, "batch")] = None,
     sequence: Annotated[bool | None, switch(ConvertSettings, "sequence")] = None,
     lock: Annotated[str | None, flag(ConvertSettings, "lock")] = None,
@@ -65,6 +67,7 @@ def convert(
         "overwrite": overwrite,
         "dry_run": dry_run,
         "tile": tile,
+        "int8_psnr": int8_psnr,
         "batch": batch,
         "sequence": sequence,
         "lock": lock,
@@ -73,11 +76,18 @@ def convert(
         "report": report,
     }
     settings = ConvertSettings.checked({name: value for name, value in given.items() if value is not None})
-    code = _run(checkpoint, source, target, direction, (device, backend, precision, compile), settings)
+    how = (device, backend, precision, compile)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        try:
+            code = _run(checkpoint, source, target, direction, how, settings)
+        except TranslateError as error:
+            typer.echo(f"Error: {error}", err=True)
+            code = 2
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)  # as in `translate fit`: everything is written, and gloo may abort a process at its end
+        # As in `translate fit`: everything is written, and gloo may abort a process at its end, or wait for others.
+        os._exit(code)
+    code = _run(checkpoint, source, target, direction, how, settings)
     if code:
         raise typer.Exit(code)
 

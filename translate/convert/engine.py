@@ -19,7 +19,6 @@ from translate.errors import ConfigError, DataError, TranslateError
 from translate.translator import Translator
 
 _CALIBRATION, _HELD_OUT, _LARGEST = 32, 8, 512
-_LEAST_PSNR = 35.0
 
 
 def settle(
@@ -96,7 +95,7 @@ def _quantised(
                 translator.network(direction),
                 calibration,
                 held_out,
-                least=_LEAST_PSNR,
+                least=plan.settings.int8_psnr,
                 cache=cache,
                 streams=translator.streams,
             )
@@ -105,7 +104,7 @@ def _quantised(
     if engine:
         notice(f"int8 is {compared}.")
         return translator.with_engine(engine, direction)
-    notice(f"int8 is only {compared}, less than {_LEAST_PSNR:g} dB: it is not used.")
+    notice(f"int8 is only {compared}, less than {plan.settings.int8_psnr:g} dB: it is not used.")
     return _chosen(translator.using(precision="auto"), direction, manifest, notice)
 
 

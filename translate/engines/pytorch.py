@@ -34,7 +34,10 @@ class TorchEngine(Engine):
         """
         # A compiled CUDA graph belongs to the thread that made it.
         alone = device.type == "cuda" and compile_for is not None
-        super().__init__(sized or sized_as(network), device, streams if device.type == "cpu" else 1, own_threads=alone)
+        if device.type != "cpu":
+            # While the results of one batch are fetched, the next one is sent and queued.
+            streams = 1 if alone or device.type != "cuda" else 2
+        super().__init__(sized or sized_as(network), device, streams, own_threads=alone)
         self.precision = precision
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # On a CPU, torch normalises channels-last images several times slower, compiled code in bf16 faster.
