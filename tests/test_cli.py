@@ -90,6 +90,7 @@ def test_a_dry_run_prints_what_it_would_do(call: Any, folders: Path, tmp_path: P
 
 
 def test_settings_of_convert_are_checked(call: Any, folders: Path, tmp_path: Path):
+    trained = train(folders, "cycle", tmp_path, steps=1)
     for words, said in (
         (["--quality", "101"], "quality"),
         (["--tile", "some"], "tile"),
@@ -99,7 +100,7 @@ def test_settings_of_convert_are_checked(call: Any, folders: Path, tmp_path: Pat
         (["--backend", "magic"], "Unknown backend"),
         (["--precision", "fp99"], "Unknown precision"),
     ):
-        model = "identity" if words[0] not in ("--backend", "--precision") else train(folders, "cycle", tmp_path)
+        model = trained if words[0] in ("--backend", "--precision") else "identity"
         code, text = call("convert", model, folders / "testA", tmp_path / "out", "--device", "cpu", *words)
         assert code == 2 and said in text, text
 
