@@ -226,7 +226,7 @@ def directory_first(pixels: np.ndarray) -> bytes:
     data = lit(pixels)
     length = len(data) - 8 - pixels.nbytes
     moved = lit(pixels, t273=8 + length)
-    found, _ = tags.directory(moved, tags.head(moved), 8 + pixels.nbytes)
+    found = tags.directory(moved, tags.head(moved), 8 + pixels.nbytes)
     plain = {number: tag._replace(place=0) for number, tag in found.items()}
     return b"II" + struct.pack("<HI", 42, 8) + tags.pack(plain, "<", 8).ljust(length, b"\0") + pixels.tobytes()
 

@@ -85,7 +85,7 @@ def test_an_exported_model_converts_without_flags(call: Any, pairs: Path, folder
 
 def test_a_dry_run_prints_what_it_would_do(call: Any, folders: Path, tmp_path: Path):
     code, text = call("convert", "identity", folders / "testA", tmp_path / "out", "--dry-run", "--format", "jpg")
-    assert code == 0 and text.count(".jpg: not there") == 3 and "3 to translate" in text
+    assert code == 0 and text.count(".jpg: to make") == 3 and "3 to translate" in text
     assert not (tmp_path / "out").exists()
 
 

@@ -11,10 +11,9 @@ from PIL import Image
 from test_fit import train
 
 import translate
-from translate import convert as convert_package
 from translate import images
 from translate.checkpoint import Model
-from translate.convert import Watch, convert
+from translate.convert import Watch, convert, running, work
 from translate.errors import ConfigError, DataError
 from translate.translator import Translator
 
@@ -357,11 +356,29 @@ def test_pipes_are_not_waited_for(identity: Translator, source: Path, tmp_path: 
 
 
 def test_memory_is_bounded_not_the_number_of_files(identity: Translator, tmp_path: Path, monkeypatch):
-    """Pictures that together exceed what may be held go through one by one."""
-    monkeypatch.setattr(convert_package, "_HELD", 1)
+    """Of pictures that together exceed what may be held, no more than fit are in memory."""
+    most = [0, 0]
+    decode = work.images.read
+
+    def read(*given, **named):
+        picture = decode(*given, **named)
+        most[0] += 1
+        most[1] = max(most)
+        return picture
+
+    def encode(*given, **named):
+        most[0] -= 1
+        return write(*given, **named)
+
+    write = work.images.encode
+    monkeypatch.setattr(running, "_HELD", 3 * 64 * 64 * work._BYTES)
+    monkeypatch.setattr(work, "_SMALL", 0)
+    monkeypatch.setattr(work.images, "read", read)
+    monkeypatch.setattr(work.images, "encode", encode)
     (tmp_path / "in").mkdir()
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, "PNG")
     for index in range(20):
         (tmp_path / "in" / f"{index}.png").write_bytes(buffer.getvalue())
     assert convert(identity, tmp_path / "in", tmp_path / "out", batch=8).translated == 20
+    assert most == [0, most[1]] and 1 <= most[1] <= 4

@@ -21,7 +21,7 @@ from test_processes import free_port
 import translate
 from translate import files, images
 from translate.convert import convert
-from translate.errors import ConfigError, DiskFullError, UnwritableError
+from translate.errors import ConfigError, DiskFullError, TranslateError, UnwritableError
 from translate.translator import Translator
 
 
@@ -102,6 +102,80 @@ def test_files_of_others_are_kept_and_named(identity: Translator, tmp_path: Path
     assert (out / "sub0" / "0.png").read_bytes() == b"not ours" and retouched.read_bytes().endswith(b"by hand")
     assert convert(identity, source, out, overwrite=True).translated == 4
     assert convert(identity, source, out).skipped == 4
+
+
+def test_another_input_of_the_same_name_does_not_replace(identity: Translator, tmp_path: Path):
+    one, other, out = fill(tmp_path / "one", 3), fill(tmp_path / "other", 3, 32), tmp_path / "out"
+    convert(identity, one, out)
+    made = contents(out)
+    summary = convert(identity, other, out)
+    assert summary.translated == 0 and len(summary.failed) == 3 and "made from another input" in str(summary.failed)
+    assert contents(out) == made
+    one.rename(tmp_path / "moved")
+    assert convert(identity, tmp_path / "moved", out).skipped == 3
+
+
+def test_links_in_the_output_do_not_lead_into_the_input(identity: Translator, tmp_path: Path):
+    source, out = fill(tmp_path / "in", 3), tmp_path / "out"
+    before = contents(source)
+    out.mkdir()
+    (out / "sub0").symlink_to(source / "sub0")
+    for more in ({}, {"overwrite": True}, {"format": "bmp"}):
+        assert str(source / "sub0" / "0.png") in convert(identity, source, out, **more).failed
+        assert contents(source) == before
+
+
+def test_a_manifest_that_is_damaged_or_of_another_version_is_said(identity: Translator, tmp_path: Path):
+    source, out = fill(tmp_path / "in", 2), tmp_path / "out"
+    convert(identity, source, out)
+    manifest = out / ".translate" / "manifest-0.sqlite"
+    good = manifest.read_bytes()
+    for bad in (b"garbage" * 1000, good[:60] + b"\0\0\0\x09" + good[64:]):
+        manifest.write_bytes(bad)
+        for _ in range(2):  # the second time, nothing is locked any more
+            with pytest.raises(ConfigError, match=r"manifest-0.sqlite.*Delete it"):
+                convert(identity, source, out)
+    manifest.unlink()
+    assert len(convert(identity, source, out).failed) == 2
+    assert convert(identity, source, out, overwrite=True).translated == 2
+
+
+def test_a_dry_run_sees_masks_bad_links_and_files_of_others(identity: Translator, tmp_path: Path):
+    source, masks, out = fill(tmp_path / "in", 3), tmp_path / "masks", tmp_path / "out"
+    for name in names(source):
+        (masks / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (24, 24)).save(masks / name)
+    convert(identity, source, out, mask=masks)
+    (source / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (out / "sub1" / "1.png").write_bytes(b"by hand")
+    summary = convert(identity, source, out, mask=masks, dry_run=True)
+    assert (summary.translated, summary.skipped, len(summary.failed)) == (0, 2, 2)
+
+
+def test_names_that_are_not_text(identity: Translator, tmp_path: Path):
+    odd = os.fsdecode(b"\xff")
+    source = fill(tmp_path / odd, 2)
+    try:
+        (source / "sub0" / "0.png").rename(source / "sub0" / f"{odd}.png")
+    except OSError:
+        pytest.skip("this file system wants names that are text")
+    out = tmp_path / f"out{odd}"
+    assert convert(identity, source, out, report=tmp_path / f"{odd}.json").translated == 2
+    assert convert(identity, source, out).skipped == 2
+    assert convert(identity, source / "sub0" / f"{odd}.png", tmp_path / f"single{odd}.png").translated == 1
+
+
+def test_an_input_inside_the_output(identity: Translator, tmp_path: Path):
+    fill(tmp_path / "photos", 3)
+    assert convert(identity, tmp_path / "photos", tmp_path).translated == 3
+    assert convert(identity, tmp_path / "photos", tmp_path).skipped == 3
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_made(identity: Translator, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(TranslateError, match="Cannot write"):
+        convert(identity, fill(tmp_path / "in", 1), tmp_path / "out", report=tmp_path / "file" / "report.json")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dry_run_says_and_does_nothing(identity: Translator, tmp_path: Path):
@@ -228,6 +302,15 @@ def small_disk(tmp_path: Path):
         pytest.skip("this user cannot mount a file system")
     yield disk
     subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_said_wherever_it_is_met(identity: Translator, tmp_path: Path, small_disk: Path):
+    source = fill(tmp_path / "in", 200, 8)
+    for filled in (600, 700, 760, 800):  # so that now an output, now the manifest does not fit
+        (small_disk / "filler").write_bytes(bytes(filled * 1024))
+        with pytest.raises(DiskFullError, match="No space left"):
+            convert(identity, source, small_disk / "out")
+        shutil.rmtree(small_disk / "out")
 
 
 def test_a_full_disk_stops_at_once_with_nothing_half_written(identity: Translator, tmp_path: Path, small_disk: Path):

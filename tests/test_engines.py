@@ -1,6 +1,8 @@
 """Every engine gives what the network gives, for any size, in any thread; int8 only if it is close enough."""
 
 import builtins
+import importlib.util
+import os
 import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from translate import engines, networks
 from translate.engines import choose_precision, extras, make_engine, quantise
-from translate.engines.base import NotFinite
+from translate.engines.base import NotFiniteError
 from translate.engines.rewrite import Squares, rewrite
 from translate.errors import ConfigError
 from translate.networks.blocks import per_image_statistics, translate_any_size
@@ -154,11 +156,11 @@ def test_values_that_are_not_finite_are_an_error(way: tuple[str, str]):
     skip_without(backend)
     network = build("unet, batch norm, running")
     engine = make_engine(network, device=CPU, backend=backend, precision=precision, streams=2)
-    with pytest.raises(NotFinite, match="the image holds"):
+    with pytest.raises(NotFiniteError, match="the image holds"):
         engine(torch.full((1, 3, 8, 8), float("nan")))
     network.head.bias.data.fill_(float("inf"))  # type: ignore[union-attr]
     network.ups[0].conv.weight.data.fill_(float("nan"))  # type: ignore[union-attr, index]
-    with pytest.raises(NotFinite, match="not finite"):
+    with pytest.raises(NotFiniteError, match="not finite"):
         make_engine(network, device=CPU, backend=backend, precision=precision)(pictures(8, 8))
 
 
@@ -227,11 +229,40 @@ def test_an_unknown_layer_goes_through_the_general_converter(backend: str):
     assert (output - expected(network, pictures(5, 7, count=2))).abs().max() <= 1
 
 
-def test_precision_is_measured():
-    assert choose_precision(CPU) in ("fp32", "bf16")
-    engine = make_engine(build("unet, batch norm, running"), device=CPU, precision="auto")
-    assert engine.precision == choose_precision(CPU)
-    assert make_engine(build("unet, batch norm, running"), device=CPU, backend="auto").backend in ("openvino", "torch")
+@pytest.mark.parametrize(("factor", "chosen"), [(1.0, "fp32"), (1.2, "fp32"), (1.3, "bf16"), (0.05, "fp32")])
+def test_precision_is_measured(factor: float, chosen: str, monkeypatch: pytest.MonkeyPatch):
+    """bf16 is taken where it is found to be faster by more than chance."""
+    from translate.engines import precision
+
+    def seconds(images: Tensor, weight: Tensor) -> float:
+        return 0.01 / factor if images.dtype == torch.bfloat16 else 0.01
+
+    monkeypatch.setattr(precision, "_has_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "_seconds", seconds)
+    assert choose_precision.__wrapped__(CPU) == chosen
+    monkeypatch.setattr(precision, "_has_bf16", lambda device: False)
+    assert choose_precision.__wrapped__(CPU) == "fp32"
+
+
+@pytest.mark.parametrize("measured", ["fp32", "bf16"])
+def test_auto_takes_what_was_measured_and_is_there(measured: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engines, "choose_precision", lambda device: measured)
+    network = build("unet, batch norm, running")
+    assert make_engine(network, device=CPU, precision="auto").precision == measured
+    there = importlib.util.find_spec("openvino") is not None
+    assert make_engine(network, device=CPU, backend="auto").backend == ("openvino" if there else "torch")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory taken from /proc")
+def test_openvino_does_not_grow_with_every_size():
+    skip_without("openvino")
+    network = networks.build("resnet", {"in_channels": 3, "out_channels": 3, "width": 8, "blocks": 6}).eval()
+    engine = make_engine(network, device=CPU, backend="openvino")
+    taken = []
+    for number in range(160):
+        engine(pictures(48 + 4 * (number % 13), 48 + 4 * (number // 13)))
+        taken.append(int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    assert taken[-1] - taken[60] < 30
 
 
 @pytest.mark.parametrize(
@@ -285,13 +316,56 @@ def test_int8_is_used_only_if_it_is_close(tmp_path: Path):
     assert none is None and 20 < psnr < 100
     kept = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert {name.rpartition(".")[2] for name in kept} == {"xml", "bin", "json"}
-    engine, again = quantise(network, calibration[:1], held_out[:1], least=20, cache=cache, streams=2)
+    engine, again = quantise(network, calibration[:1], held_out, least=20, cache=cache, streams=2)
     assert engine is not None and again == psnr and (engine.precision, engine.streams) == ("int8", 2)
     assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == kept
     pixels = pictures(37, 50)
     assert (engine(pixels) - expected(network, pixels)).abs().float().mean() < 10
     restarted, _ = quantise(network, calibration, held_out, least=20, cache=cache)
     assert restarted is not None and torch.equal(restarted(pixels), engine(pixels))
+
+
+def test_an_int8_model_from_the_cache_is_measured_on_the_images_at_hand(tmp_path: Path):
+    skip_without("int8")
+    network = build("unet, instance norm, resize")
+    own, other = to_float(pictures(32, 32)), to_float(pictures(32, 32, seed=1)) * 0.05 - 0.9
+    _, psnr = quantise(network, [own], [own], least=0, cache=tmp_path)
+    _, elsewhere = quantise(network, [own], [other], least=0, cache=tmp_path)
+    assert elsewhere != psnr and len(list(tmp_path.iterdir())) == 3
+    for least, used in ((elsewhere - 0.1, True), (elsewhere + 0.1, False)):
+        assert (quantise(network, [own], [other], least=least, cache=tmp_path)[0] is not None) == used
+
+
+def test_an_int8_model_from_the_cache_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever precision this machine is measured to be faster in, the second time."""
+    skip_without("int8")
+    from translate.engines import int8, openvino_
+
+    hints = []
+    made = openvino_.OpenVINOEngine.__init__
+
+    def spy(self, *args, **kwargs) -> None:
+        hints.append(kwargs.get("hint"))
+        made(self, *args, **kwargs)
+
+    monkeypatch.setattr(openvino_.OpenVINOEngine, "__init__", spy)
+    network, images = build("unet, batch norm, running"), [to_float(pictures(16, 16))]
+    for measured in ("fp32", "bf16"):
+        monkeypatch.setattr(int8, "choose_precision", lambda device, measured=measured: measured)
+        quantise(network, images, images, least=0, cache=tmp_path)
+    assert [hint for hint in hints if hint] == ["fp32", "fp32"]
+
+
+def test_int8_models_of_other_networks_and_packages_are_kept_apart(monkeypatch: pytest.MonkeyPatch):
+    skip_without("int8")
+    from translate.engines import int8
+
+    one, other = (networks.build("resnet", TINY | RESNET | {"padding": padding}) for padding in ("zeros", "reflect"))
+    other.load_state_dict(one.state_dict())
+    digests = [int8._digest(one), int8._digest(other)]
+    assert digests[0] != digests[1] and int8._digest(one) == digests[0]
+    monkeypatch.setattr(int8.metadata, "version", lambda package: "0.1")
+    assert int8._digest(one) not in digests
 
 
 def test_a_damaged_int8_model_is_made_anew(tmp_path: Path):

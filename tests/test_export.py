@@ -1,6 +1,7 @@
 """Exported models compute the same, say what they are, and are not written if they differ."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,11 +38,14 @@ def test_an_export_computes_the_same_and_needs_no_flags(architecture: str, suffi
     told: list[str] = []
     out = tmp_path / "exports" / f"out{suffix}"
     assert export(model, out, tell=told.append) < 1e-4
-    assert len(told) == 4 and "differs by" in told[0]
+    assert len(told) == 6 and "differs by" in told[0]
+    multiple = networks.build(ARCHITECTURES[architecture][0], TINY | ARCHITECTURES[architecture][1]).multiple
+    wide, tall = map(int, told[-1].split(":")[0].removeprefix("2 x ").split("x"))
+    assert tall > wide > 2 * multiple + multiple
     assert sorted(path.name for path in out.parent.iterdir()) == FILES[suffix]
     engine, about, direction = open_exported(out, device=CPU, precision="fp32", streams=2)
     assert (engine.backend, engine.precision, direction) == (FORMATS[suffix], "fp32", "AtoB")
-    assert about == checkpoint.load_model(model).about or about.channels == (3, 3)
+    assert about == replace(checkpoint.load_model(model).about, channels=(3, 3))
     assert about.scores == {"psnr": 21.5} and engine.streams == 2
     pixels = pictures(37, 50)
     original = torch.from_numpy(load(model, "cpu")(pixels[0].permute(1, 2, 0).numpy())).permute(2, 0, 1)
@@ -105,6 +109,57 @@ def test_a_pt2_that_could_run_code_is_refused(tmp_path: Path):
         archive.writestr("out/data/aotinductor/model/model.so", b"code")
     with pytest.raises(CheckpointError, match="refused"):
         open_exported(out, device=CPU)
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    """A copy of the .pt2 `path` in whose graph `old` stands as `new`, once."""
+    other = path.with_name("changed.pt2")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(other, "w") as out:
+        for name in archive.namelist():
+            content = archive.read(name).decode() if name.endswith("model.json") else archive.read(name)
+            if isinstance(content, str):
+                assert old in content
+                content = content.replace(old, new, 1)
+            out.writestr(name, content)
+    return other
+
+
+EXPRESSION, CODE = '"expr_str": "', "__import__('pathlib').Path('PWNED').touch()"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (EXPRESSION, f"{EXPRESSION}{CODE} or "),
+        (EXPRESSION, f"{EXPRESSION}Max({CODE}, 1) + "),
+        (EXPRESSION, f"{EXPRESSION}Integer(1).func + "),
+        (EXPRESSION, f"{EXPRESSION}Symbol('s1', positive=exit()) + "),
+        (EXPRESSION, f"{EXPRESSION}Integer('1') + "),
+        ("torch.ops.aten.tanh.default", "torch.os.system"),
+        ("torch.ops.aten.tanh.default", "torch.ops.aten.from_file.default"),
+        ("torch.ops.aten.tanh.default", "#exit"),
+        ('"name": "images"', '"name": "images=exit()"'),
+        ('"forward_arg_names": ["images"]', '"forward_arg_names": ["images=exit()"]'),
+        ('"stack_trace": ', '"from_node": '),
+        (r"\"builtins.tuple\"", r"\"collections.namedtuple\""),
+    ],
+)
+def test_a_pt2_whose_text_could_run_is_refused(old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    export(save(tmp_path), tmp_path / "out.pt2")
+    assert open_exported(changed(tmp_path / "out.pt2", "conv2d", "conv2d"), device=CPU)
+    with pytest.raises(CheckpointError, match="refused: code could lie"):
+        open_exported(changed(tmp_path / "out.pt2", old, new), device=CPU)
+    assert not (tmp_path / "PWNED").exists()
+
+
+def test_a_pt2_with_two_files_of_one_name_is_refused(tmp_path: Path):
+    export(save(tmp_path), tmp_path / "out.pt2")
+    with zipfile.ZipFile(tmp_path / "out.pt2", "a") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("model.json"))
+        archive.writestr(name.upper().replace("MODELS", "models").replace("JSON", "json"), archive.read(name))
+    with pytest.raises(CheckpointError, match="two files of one name"):
+        open_exported(tmp_path / "out.pt2", device=CPU)
 
 
 def test_networks_of_other_channels_are_exported(tmp_path: Path):

@@ -16,8 +16,11 @@ THREADS = Threads(readers=2, streams=2, writers=2, batch=4, memory=100)
 class Piece:
     number: int
     kind: int = 0
-    size: int = 10
     result: int = -1
+
+
+class Ended(BaseException):
+    """Nothing that a file could be blamed for."""
 
 
 class Job:
@@ -51,7 +54,7 @@ class Job:
             self.written.append(piece.result)
 
     def pipeline(self, numbers: Iterator[int], threads: Threads = THREADS) -> Pipeline[int, Piece]:
-        return Pipeline(numbers, self.read, self.compute, self.write, threads)
+        return Pipeline(numbers, self.read, self.compute, self.write, threads, lambda number: 10)
 
 
 @pytest.fixture(autouse=True)
@@ -79,22 +82,22 @@ def test_everything_comes_through_once_in_batches_of_a_kind(batch: int, memory: 
 
 @pytest.mark.parametrize("where", ["read", "compute", "write"])
 def test_an_error_is_of_its_own_task(where: str):
-    wrong = {5: ImageError("five"), 44: OSError("disk"), 71: MemoryError()}
+    wrong = {5: ImageError("five"), 44: OSError("disk"), 71: MemoryError(), 80: ZeroDivisionError("a mistake")}
     outcomes = run(Job(**{where: wrong}))
     assert {number: outcome.error for number, outcome in outcomes.items() if outcome.error} == wrong
 
 
 @pytest.mark.parametrize("where", ["read", "compute", "write"])
 def test_what_nobody_foresaw_ends_it_all(where: str):
-    job = Job(**{where: {30: ZeroDivisionError("a mistake")}})
-    with pytest.raises(ZeroDivisionError):
-        list(job.pipeline(iter(range(10**9))).run())
+    job = Job(**{where: {30: Ended()}})
+    with pytest.raises(Ended):
+        list(job.pipeline(iter(range(10**6))).run())
 
 
 def test_a_full_disk_ends_it_all():
     job = Job(write={40: DiskFullError("full")})
     with pytest.raises(DiskFullError):
-        list(job.pipeline(iter(range(10**9))).run())
+        list(job.pipeline(iter(range(10**6))).run())
     assert len(job.written) < 200
 
 
@@ -107,15 +110,30 @@ def test_a_listing_that_fails_ends_it_all():
         list(Job().pipeline(numbers()).run())
 
 
-def test_stopping_finishes_what_was_begun():
+def test_stopping_finishes_what_is_being_computed_and_drops_the_rest():
     job = Job()
-    pipeline = job.pipeline(iter(range(10**9)))
+    pipeline = job.pipeline(iter(range(10**6)))
     done = 0
     for outcome in pipeline.run():
         done += outcome.needed
         if done == 20:
             pipeline.stop()
     assert 20 <= done == len(job.written) < 200
+
+
+def test_idling_is_told():
+    told, job = [], Job()
+    slow = threading.Event()
+
+    def compute(batch: list[Piece]) -> None:
+        slow.wait(5)
+
+    def look() -> None:
+        told.append(1)
+        slow.set()
+
+    assert len(list(Pipeline(iter(range(3)), job.read, compute, job.write, THREADS).run(look))) == 3
+    assert told
 
 
 def test_leaving_early_leaves_no_thread():

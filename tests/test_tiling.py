@@ -176,6 +176,19 @@ def test_file_and_memory_give_the_same_bits(which: str, monkeypatch: pytest.Monk
     assert np.array_equal(translate_tiled(network, pixels, tile=32), in_memory)
 
 
+@pytest.mark.parametrize("thin", [(1, 4000), (4000, 1), (63, 4000)])
+def test_tiles_of_a_thin_picture_are_no_larger(thin: tuple[int, int], tiles: list[Any]):
+    """It is mirrored to a plane many times as large, in which tiles are to be as long as elsewhere."""
+    network = randomised(networks.build("unet", {"in_channels": 3, "out_channels": 2, "width": 4}))
+    longest = {}
+    for size in ((256, 4096), thin):
+        tiles.clear()
+        result = translate_tiled(network, picture(*size), tile=128)
+        longest[size] = max(stop - start for _, box in tiles for start, stop in box)
+    assert np.abs(result - untiled(network, picture(*thin))).max() < CLOSE
+    assert longest[thin] <= longest[256, 4096] < 1024
+
+
 def test_planes_are_let_go_once_nothing_reads_them(monkeypatch: pytest.MonkeyPatch):
     """Of a chain of residual blocks no more than three planes live at once, and in the end none."""
     live, most = [], [0]

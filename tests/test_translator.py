@@ -190,7 +190,38 @@ def test_memory_that_runs_out_goes_on_in_tiles(run: Path):
 
     translator.engine()._run = short  # type: ignore[method-assign]
     assert np.abs(translator(pixels(70, 90)).astype(int) - wanted).max() <= 1
-    assert "Too little memory" in translator.notices[0]
+    assert "in tiles" in translator.notices[0]
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        off = translator.using(tile="off")
+        off.engine()._run = short  # type: ignore[method-assign]
+        off(pixels(70, 90))
+
+
+def test_a_batch_too_large_for_the_memory_is_halved_and_not_tried_again(run: Path):
+    translator = translate.load(run, "cpu")
+    engine, sizes = translator.engine(), []
+    compute = engine._run
+
+    def short(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise RuntimeError("CUDA out of memory.")
+        return compute(images)
+
+    engine._run = short  # type: ignore[method-assign]
+    arrays = [pixels(16, 16) for _ in range(8)]
+    told: list[str] = []
+    for _ in range(2):
+        made = translator.translate(arrays, tell=lambda index, text: told.append(text))
+        assert len(made) == 8 and all(np.array_equal(one, made[0]) for one in made)
+    assert sizes.count(8) == 1 and sizes[-4:] == [2, 2, 2, 2] and not told
+
+
+def test_values_that_are_not_finite_are_refused_in_tiles_too(run: Path):
+    translator = translate.load(run, "cpu", tile=64)
+    torch.nn.init.constant_(translator.network().head.conv.bias, float("nan"))
+    with pytest.raises(ImageError, match="not finite"):
+        translator(pixels(150, 90))
 
 
 def test_identity_takes_anything():

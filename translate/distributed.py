@@ -6,6 +6,7 @@ in one process too, where it does nothing. Calls that exchange must be made by a
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -15,11 +16,11 @@ from torch import Tensor, nn
 from translate.errors import ConfigError
 
 
-def start(device: str) -> tuple[int, int]:
+def start(device: str, patience: timedelta | None = None) -> tuple[int, int]:
     """Join the processes that torchrun started; return (rank, world), which is (0, 1) without torchrun.
 
-    They talk through nccl on a GPU, which then is the one of torchrun's LOCAL_RANK, and through gloo on a CPU.
-    Raises ConfigError if this process has no GPU of its own.
+    They talk through nccl on a GPU, which then is the one of torchrun's LOCAL_RANK, and through gloo on a CPU; they
+    wait for each other as long as torch does, or `patience`. Raises ConfigError if this process has no GPU of its own.
     """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         return rank(), world()
@@ -31,10 +32,17 @@ def start(device: str) -> tuple[int, int]:
                 f"Start torchrun with that --nproc-per-node, or add --device cpu."
             )
         torch.cuda.set_device(place)
-        dist.init_process_group("nccl", device_id=torch.device("cuda", place))
+        dist.init_process_group("nccl", timeout=patience, device_id=torch.device("cuda", place))
     else:
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=patience)
     return rank(), world()
+
+
+def own_device(device: str) -> str:
+    """The device of this process, where a launcher started several on one machine."""
+    place = os.environ.get("LOCAL_RANK")
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    return f"cuda:{place}" if place is not None and on_gpu else device
 
 
 def started() -> bool:

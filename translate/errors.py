@@ -4,6 +4,7 @@ TranslateError
   ConfigError        a setting is unknown, out of range or contradicts another
   DataError          a data set is missing, empty, mismatched or holds unreadable files
     ImageError       one file cannot be read or written
+      NotFiniteError a model makes values of it that are not finite
   CheckpointError    a checkpoint is missing, damaged, foreign or of another mode
   TrainingError      training cannot go on: a value is not finite, a device is missing
   UnwritableError    a disk does not take what is written: read-only, no permission, broken
@@ -25,6 +26,10 @@ class DataError(TranslateError):
 
 class ImageError(DataError):
     """One file cannot be read or written as an image."""
+
+
+class NotFiniteError(ImageError):
+    """What a model makes of an image is not finite."""
 
 
 class CheckpointError(TranslateError):

@@ -39,9 +39,10 @@ def export(
     """Export a generator of the checkpoint `path` to `out`, for any number of images of any size it takes.
 
     `format` follows from the suffix: .onnx, .xml (OpenVINO, with its weights in a .bin beside it), .pt2 (torch.export).
-    The file says of itself all that engines.open_exported needs. It is run on two sizes and two numbers of images;
-    returns the largest difference from the original's outputs; `tell` hears of each. Raises ExportError, and leaves no
-    file, if that is above MOST; ConfigError if a package or the direction is missing, or `out` exists.
+    The file says of itself all that engines.open_exported needs. It is run on the two smallest sizes and on
+    one that is no square and larger than any example it was traced with, each with one image and with two; returns the
+    largest difference from the original's outputs; `tell` hears of each. Raises ExportError, and leaves no file, if
+    that is above MOST; ConfigError if a package or the direction is missing, or `out` exists.
     """
     format = _format(out, format)
     model = load_model(find_model(path))
@@ -102,13 +103,18 @@ def _to_openvino(network: nn.Module, sized: Sized, about: str, out: Path) -> Non
 
 
 def _to_torch(network: nn.Module, sized: Sized, about: str, out: Path) -> None:
-    side = 2 * max(sized.minimum, sized.multiple)
+    side = _traced(sized)
     free = torch.export.Dim.DYNAMIC
     images = torch.zeros(2, sized.channels[0], side, side + sized.multiple)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program: Any = torch.export.export(network, (images,), dynamic_shapes=({0: free, 2: free, 3: free},))
         torch.export.save(program, out, extra_files={KEY: about})
+
+
+def _traced(sized: Sized) -> int:
+    """The height of the example; its width is one multiple more."""
+    return 2 * max(sized.minimum, sized.multiple)
 
 
 _WRITE: dict[str, Callable[[nn.Module, Sized, str, Path], None]] = {
@@ -125,7 +131,9 @@ def _checked(network: nn.Module, sized: Sized, exported: Path, tell: Callable[[s
     least = -(-sized.minimum // sized.multiple) * sized.multiple
     generator = torch.Generator().manual_seed(0)
     most = 0.0
-    for count, (tall, wide) in itertools.product((1, 2), ((least, least), (least, least + sized.multiple))):
+    beyond = -(-_traced(sized) // sized.multiple) * sized.multiple + 2 * sized.multiple
+    sizes = ((least, least), (least, least + sized.multiple), (beyond + sized.multiple, beyond))
+    for count, (tall, wide) in itertools.product((1, 2), sizes):
         images = torch.rand(count, sized.channels[0], tall, wide, generator=generator) * 2 - 1
         difference = _distance(engine(images), translate_any_size(network, images))
         most = max(most, difference)

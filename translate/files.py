@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     TranslateError if the folder cannot be written, naming the path.
     """
     # Of the name only a hash: the temporary one must not be too long where the name itself just fits.
-    temporary = path.with_name(f".{zlib.crc32(path.name.encode()):08x}{_MARK}{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{zlib.crc32(os.fsencode(path.name)):08x}{_MARK}{os.getpid()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -43,8 +43,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 def publish(path: Path, data: bytes, temporary: Path, before: Callable[[os.stat_result], None]) -> None:
     """Replace `path` by `data` through `temporary`, on the same file system; `before` the rename sees its status.
 
-    Not flushed to disk, so that thousands of files do not wait for it: who asks after a crash of the machine whether
-    `path` is whole compares it with the status, which a rename does not change. Raises as `replacing` does.
+    Not flushed to disk, so that thousands of files do not wait for it: a crash of the machine, other than one of the
+    process, may cost what was written in its last seconds. Raises as `replacing` does.
     """
     try:
         temporary.write_bytes(data)

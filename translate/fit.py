@@ -1,7 +1,6 @@
 """Train: from a folder of images to a run folder that `translate.load` takes."""
 
 import hashlib
-import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -53,7 +52,7 @@ def fit(
     root = catalogue.find(str(dataset))
     folder = Path(out) / (f"{root.resolve().name}-{mode}" if name is None else _plain(name))
     chosen, notices = _settings(root, mode, folder, resume, config, asked)
-    device = choose_device(_local(chosen.training.device))
+    device = choose_device(distributed.own_device(chosen.training.device))
     configure_backends(chosen.training, device)
     began = not distributed.started()
     distributed.start(device.type)
@@ -73,13 +72,6 @@ def _plain(name: str) -> str:
             f"--name {name!r} will not do: it is the name of a folder in --out, without / and leading dot."
         )
     return name
-
-
-def _local(device: str) -> str:
-    """The device of this process, where a launcher started several on one machine."""
-    place = os.environ.get("LOCAL_RANK")
-    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    return f"cuda:{place}" if place is not None and on_gpu else device
 
 
 def _settings(

@@ -1,6 +1,7 @@
 """Load whatever translates: a run folder, a model file, an exported file, the built-in identity."""
 
 import hashlib
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from translate import checkpoint, engines
 from translate.checkpoint import About, Model
 from translate.engines.unchanged import Unchanged
-from translate.errors import CheckpointError
+from translate.errors import CheckpointError, ConfigError
 from translate.trainer import choose_device
 from translate.translator import IDENTITY, Tile, Translator
 
@@ -37,18 +38,30 @@ def load(
         "streams": streams,
         "tile": tile,
     }
+    engines.check(backend, precision, choose_device(device), compile)
     if str(path) == IDENTITY:
         about = About(mode=IDENTITY, direction="AtoB", channels=(0, 0), size=1)
         return Translator(Model({}, about), torch.device("cpu"), **how, ready={"AtoB": Unchanged()}, origin=IDENTITY)
     chosen = choose_device(device)
+    if chosen.type == "cuda" and chosen.index is None:
+        chosen = torch.device("cuda", torch.cuda.current_device())  # threads have a current device of their own
     if Path(path).suffix.lower() in engines.EXPORTED:
         engine, about, direction = engines.open_exported(
             Path(path), device=chosen, precision=precision, streams=streams
         )
-        origin = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        if compile or backend not in ("auto", engine.backend):
+            raise ConfigError(f"{path} is computed by {engine.backend}, as exported, and not compiled.")
+        origin = hashlib.sha256(b"".join(_contents(Path(path)))).hexdigest()
         return Translator(Model({}, about), chosen, **how, ready={direction: engine}, origin=origin)
     found = checkpoint.find_model(Path(path))
     model = checkpoint.load_model(found)
     if not model.networks:
         raise CheckpointError(f"{found} holds no generator.")
     return Translator(model, chosen, **how)
+
+
+def _contents(path: Path) -> Iterator[bytes]:
+    """All that an exported model consists of: OpenVINO keeps weights in a second file."""
+    yield path.read_bytes()
+    if path.suffix.lower() == ".xml":
+        yield path.with_suffix(".bin").read_bytes()

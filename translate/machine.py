@@ -15,17 +15,18 @@ def cores() -> int:
     return max(1, usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def memory(device: torch.device) -> int:
-    """Bytes of memory that one picture may take: a quarter of what there is in all, half of a GPU's.
+def memory(device: torch.device, calls: int) -> int:
+    """Bytes of memory that one of so many `calls` at a time may take: all together half of what there is.
 
-    In all, not what is free just now: which pictures are translated in tiles is to be the same every time.
+    Of what there is in all, not what is free just now: which pictures are translated in tiles is to be the same every
+    time. Processes that torchrun started here share the machine's memory, but each has a GPU of its own.
     """
     if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory) // 2
+        return int(torch.cuda.get_device_properties(device).total_memory) // (2 * calls)
     limits = [_physical(), _limit()]
     with suppress(OSError, ValueError):  # no container, or one without a limit
         limits.append(int(_CONTAINER.read_text()))
-    return min(limits) // 4
+    return min(limits) // (2 * calls * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _physical() -> int:

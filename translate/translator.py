@@ -2,8 +2,9 @@
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
@@ -15,7 +16,7 @@ from translate import engines, images
 from translate.checkpoint import About, Model
 from translate.config import Direction
 from translate.engines import Engine
-from translate.errors import ConfigError
+from translate.errors import ConfigError, NotFiniteError
 from translate.machine import memory
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
@@ -70,6 +71,7 @@ class Translator:
         self._engines: dict[Direction, Engine] = dict(ready or {})
         self._exact: dict[Direction, Engine] = {}
         self._needs: dict[Direction, float] = {}
+        self._largest = 2**62  # pixels of a batch, once a larger one has met the end of the memory
         self._making = threading.RLock()
         self._tiling = threading.Lock()
 
@@ -125,6 +127,8 @@ class Translator:
         `frames` are arrays as in `__call__`. Those too large for the memory are made smaller for it.
         """
         direction = self.checked(direction)
+        if self.about.mode == IDENTITY:
+            return self
         network = self.network(direction)
         wanted = self.channels(direction)[0]
         batches = (
@@ -139,8 +143,10 @@ class Translator:
         direction = self.checked(direction)
         if not self._networks:
             return self._origin
-        digest = hashlib.sha256(repr((self.about.statistics, direction, type(self._networks[direction]))).encode())
-        for name, tensor in self._networks[direction].state_dict().items():
+        network = self._networks[direction]
+        told = (self.about.statistics, direction, type(network).__name__, network.arguments)
+        digest = hashlib.sha256(repr(told).encode())
+        for name, tensor in network.state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
@@ -175,25 +181,59 @@ class Translator:
         direction = self.checked(direction)
         return in_order(lambda image: self(image, direction), stream, self.engine(direction).streams)
 
-    def translate(self, pixels: Sequence[np.ndarray], direction: Direction | None = None) -> list[np.ndarray]:
+    def translate(
+        self,
+        pixels: Sequence[np.ndarray],
+        direction: Direction | None = None,
+        tell: Callable[[int, str], None] | None = None,
+    ) -> list[np.ndarray]:
         """Translate arrays (H, W, C) of one shape and type at once; each comes out as it would alone.
 
         uint8 and uint16 give the same type, rounded; floats are in [-1, 1], and what exceeds that is not cut off.
-        Raises ImageError if the model's values are not finite, ConfigError for channels that it does not take.
+        `tell` hears, with the image's index, of one that took tiles or fp32. Raises NotFiniteError if the model's
+        values are not finite, ConfigError for channels that it does not take.
         """
         direction = self.checked(direction)
+        tell = tell or (lambda index, text: self._say(text))
         matched = [images.match_channels(array, self.channels(direction)[0]) for array in pixels]
-        if self._needs_tiles(direction, *matched[0].shape[:2]):
-            return [self._in_tiles(array, direction, self._tile_size()) for array in matched]
+        height, width = matched[0].shape[:2]
+        if self._needs_tiles(direction, height, width):
+            return [self._in_tiles(array, direction, index, tell) for index, array in enumerate(matched)]
+        most = self._most(direction, height, width)
+        made: list[np.ndarray] = []
+        for first in range(0, len(matched), most):
+            part = matched[first : first + most]
+            made += self._whole(part, direction, partial(_shifted, tell, first))
+        return made
+
+    def _whole(
+        self, pixels: list[np.ndarray], direction: Direction, tell: Callable[[int, str], None]
+    ) -> list[np.ndarray]:
         try:
-            return images.from_batch(self._compute(images.to_batch(matched), direction), matched[0].dtype)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            return self._run(self.engine(direction), pixels)
+        except NotFiniteError:
+            if len(pixels) == 1:
+                if self.engine(direction).precision == "fp32" or not self._networks:
+                    raise
+                tell(0, f"values beyond {self.engine(direction).precision}: translated in fp32")
+                return self._run(self._exact_engine(direction), pixels)
+        except (MemoryError, RuntimeError) as error:
             if not ran_out(error) or not self._networks:
                 raise
-        self._say("Too little memory for a whole picture: going on in tiles.")
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return [self._in_tiles(array, direction, _TILE) for array in matched]
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            if len(pixels) == 1:
+                if self.tile == "off":
+                    raise
+                return [self._in_tiles(pixels[0], direction, 0, tell)]
+            area = pixels[0].shape[0] * pixels[0].shape[1]
+            self._largest = min(self._largest, len(pixels) // 2 * area)
+        half = (len(pixels) + 1) // 2
+        rest = self._whole(pixels[half:], direction, partial(_shifted, tell, half))
+        return self._whole(pixels[:half], direction, tell) + rest
+
+    def _run(self, engine: Engine, pixels: list[np.ndarray]) -> list[np.ndarray]:
+        return images.from_batch(engine(images.to_batch(pixels)), pixels[0].dtype)
 
     def _tensor(self, batch: Tensor, direction: Direction | None) -> Tensor:
         direction = self.checked(direction)
@@ -202,7 +242,7 @@ class Translator:
         if not shaped or not batch.is_floating_point():
             given = f"{tuple(batch.shape)} of {batch.dtype}"
             raise ConfigError(f"This model takes floats (N, {wanted}, H, W) in direction {direction}, not {given}.")
-        output = self._compute(batch.detach().float(), direction)
+        output = self.engine(direction)(batch.detach().float())
         return output.to(batch.device, batch.dtype)
 
     def _array(self, pixels: np.ndarray, direction: Direction | None) -> np.ndarray:
@@ -221,28 +261,26 @@ class Translator:
             made.info["icc_profile"] = output.profile
         return made
 
-    def _compute(self, batch: Tensor, direction: Direction) -> Tensor:
-        """Run the engine; what overflows in less than fp32 is done again in fp32."""
-        engine = self.engine(direction)
-        try:
-            return engine(batch)
-        except engines.NotFinite:
-            if engine.precision == "fp32" or not self._networks:
-                raise
-        self._say(f"Values beyond {engine.precision}: such pictures are translated in fp32.")
+    def _exact_engine(self, direction: Direction) -> Engine:
         with self._making:
             if direction not in self._exact:
-                self._exact[direction] = engines.make_engine(
-                    self._networks[direction], device=self.device, streams=self.streams
-                )
-        return self._exact[direction](batch)
+                network = self._networks[direction]
+                self._exact[direction] = engines.make_engine(network, device=self.device, streams=self.streams)
+            return self._exact[direction]
 
     def _needs_tiles(self, direction: Direction, height: int, width: int) -> bool:
-        if self.tile == "off" or not self._networks or self.about.mode == IDENTITY:
+        if self.tile == "off" or not self._networks:
             return False
         if self.tile == "auto":
-            return self._bytes(direction) * height * width > memory(self.device)
+            return self._bytes(direction) * height * width > memory(self.device, self.streams or 1)
         return max(height, width) > self.tile
+
+    def _most(self, direction: Direction, height: int, width: int) -> int:
+        """How many images of that size one call may take."""
+        fitting = [self._largest // (height * width)]
+        if self._networks:
+            fitting.append(int(memory(self.device, self.streams or 1) / (self._bytes(direction) * height * width)))
+        return max(1, min(fitting))
 
     def _bytes(self, direction: Direction) -> float:
         """Memory that a pixel takes when a picture is translated whole; reading it off the network takes a while."""
@@ -251,24 +289,27 @@ class Translator:
                 self._needs[direction] = _SPARE * bytes_per_pixel(self._networks[direction])
             return self._needs[direction]
 
-    def _tile_size(self) -> int:
-        return self.tile if isinstance(self.tile, int) else _TILE
-
-    def _in_tiles(self, pixels: np.ndarray, direction: Direction, tile: int) -> np.ndarray:
-        self._say(f"Large pictures are translated in tiles of {tile} pixels, by torch.")
+    def _in_tiles(
+        self, pixels: np.ndarray, direction: Direction, index: int, tell: Callable[[int, str], None]
+    ) -> np.ndarray:
+        tile = self.tile if isinstance(self.tile, int) else _TILE
         network = self.network(direction)
-        dtype = torch.bfloat16 if self.engine(direction).precision == "bf16" else torch.float32
+        tell(index, f"in tiles of {tile} pixels, by torch")
+        half = self.engine(direction).precision == "bf16"
+        planes = memory(torch.device("cpu"), 1)  # what is kept between two passes lies there
         with self._tiling:  # one at a time: each takes as much memory as it may
-            made = translate_tiled(
-                network, pixels, tile=tile, device=self.device, dtype=dtype, memory=memory(self.device)
-            )
-            if made.dtype.kind == "f" and not np.isfinite(made).all():
-                raise engines.NotFinite("The model gives values that are not finite.")
-        return made
+            try:
+                dtype = torch.bfloat16 if half else torch.float32
+                return translate_tiled(network, pixels, tile=tile, device=self.device, dtype=dtype, memory=planes)
+            except NotFiniteError:
+                if not half:
+                    raise
+            tell(index, "values beyond bf16: translated in fp32")
+            return translate_tiled(network, pixels, tile=tile, device=self.device, memory=planes)
 
     def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
         height, width = frame.shape[:2]
-        share = (memory(self.device) / (self._bytes(direction) * height * width)) ** 0.5
+        share = (memory(self.device, self.streams or 1) / (self._bytes(direction) * height * width)) ** 0.5
         if share >= 1:
             return frame
         return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))
@@ -284,6 +325,10 @@ class Translator:
             there = " or ".join(self.directions)
             raise ConfigError(f"This model translates {there}, not {chosen}.")
         return chosen
+
+
+def _shifted(tell: Callable[[int, str], None], first: int, index: int, text: str) -> None:
+    tell(first + index, text)
 
 
 def _as_float(batch: Tensor) -> Tensor:

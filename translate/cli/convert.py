@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -83,6 +84,9 @@ def convert(
         except TranslateError as error:
             typer.echo(f"Error: {error}", err=True)
             code = 2
+        except RuntimeError as error:  # another process has failed and says why
+            typer.echo(f"Ended with the others: {str(error).splitlines()[0]}", err=True)
+            code = 2
         sys.stdout.flush()
         sys.stderr.flush()
         # As in `translate fit`: everything is written, and gloo may abort a process at its end, or wait for others.
@@ -108,7 +112,8 @@ def _run(
     from translate.machine import cores
 
     device, backend, precision, compile = how
-    distributed.start(device)
+    distributed.start(device, patience=timedelta(days=30))  # shares differ, and pictures
+    device = distributed.own_device(device)
     console = Screen()
     console.quiet = not distributed.is_main()
 
@@ -127,6 +132,7 @@ def _run(
     if summary.stopped:
         say("Stopped. The same command goes on.")
         return 130
+    distributed.barrier()
     return 1 if summary.failed else 0
 
 

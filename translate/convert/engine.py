@@ -55,7 +55,7 @@ def _chosen(
     translator: Translator, direction: Direction, manifest: Manifest | None, notice: Callable[[str], None]
 ) -> Translator:
     """Settle what is "auto": as the first run into this folder did, as the first process does."""
-    asked = [translator.backend, translator.precision]
+    asked = [translator.backend, translator.precision, translator.device.type, translator.fingerprint(direction)]
     kept = manifest.noted("engine") if manifest else None
     if kept and kept["asked"] == asked:
         backend, precision = kept["got"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from translate import images
+from translate import files, images
 from translate.config import ConvertSettings
 from translate.errors import ConfigError, DataError
 
@@ -20,6 +20,11 @@ class Job:
     source: Path
     target: Path
     name: str
+
+    @property
+    def renamed(self) -> bool:
+        """Whether the output has another suffix than its input because the format it had would not do."""
+        return self.target.suffix.lower() != self.source.suffix.lower()
 
 
 class Plan:
@@ -35,8 +40,8 @@ class Plan:
             raise ConfigError(f"Unknown format {settings.format[1:]!r}. Known: {_known()}.")
         if settings.mask and not settings.mask.is_dir():
             raise ConfigError(f"There is no folder of masks {settings.mask}.")
-        if settings.report and settings.report.is_dir():
-            raise ConfigError(f"The report {settings.report} is a folder: give the name of a file.")
+        if settings.report:
+            _refuse_report(settings.report)
         if self.single:
             self._refuse_single()
         else:
@@ -94,6 +99,8 @@ class Plan:
 
     def _walk(self, report: Callable[[Path, str], None] | None = None) -> Iterator[Path]:
         below_target = lru_cache(maxsize=64)(self._is_output)
+        if self.target.resolve() in self.source.resolve().parents:
+            below_target = lru_cache(maxsize=1)(lambda folder: False)  # the input lies in the output, not among outputs
         settings = self.settings
         for path in images.walk_images(self.source, settings.include, settings.exclude, on_error=report):
             if not below_target(path.parent):  # by way of a link
@@ -139,6 +146,16 @@ class Plan:
                     f"{self.target} lies inside {self.source}: outputs would be taken for inputs. "
                     f"Choose another, or add --exclude '{inside}/**'."
                 )
+
+
+def _refuse_report(path: Path) -> None:
+    """Raise ConfigError now if the report cannot be written once everything is done."""
+    if path.is_dir():
+        raise ConfigError(f"The report {path} is a folder: give the name of a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.failure(path, error) from error
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

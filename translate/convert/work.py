@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +12,16 @@ from translate import files, images
 from translate.config import ConvertSettings, Direction
 from translate.convert.manifest import Manifest, State, stamp
 from translate.convert.plan import Job
-from translate.errors import ImageError
+from translate.errors import ImageError, TranslateError
 from translate.images import Picture
 from translate.images.formats import reason
 from translate.translator import Translator
+
+_SMALL = 2**18
+"""Bytes of a file that cannot hold more pixels than memory can, packed a thousandfold as it may be."""
+_BYTES = 24
+"""Bytes a pixel that a picture holds on its way: as read, as the network sees it, as it comes out, with alpha."""
+_LOSSY = (".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".avif", ".gif")
 
 
 @dataclass
@@ -27,14 +34,11 @@ class Work:
     pixels: np.ndarray
     mask: np.ndarray | None = None
     made: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Hashable:
         return self.pixels.shape, self.pixels.dtype.str
-
-    @property
-    def size(self) -> int:
-        return 4 * self.pixels.nbytes
 
 
 @dataclass
@@ -56,33 +60,52 @@ class Worker:
     settings: ConvertSettings
     settings_key: str
     manifest: Manifest | None
+    places: tuple[Path, Path]
     seen: Callable[[Seen], None]
     _made_folders: set[Path] = field(default_factory=set)
 
-    def read(self, job: Job) -> Work | None:
-        """Decode the input of `job`; None if its output is there already. Raises ImageError."""
+    def weigh(self, job: Job) -> int:
+        """Bytes that the picture of `job` will hold in memory; 0 where so small a file cannot hold much."""
+        with suppress(TranslateError, OSError):
+            if job.source.stat().st_size > _SMALL:
+                height, width = images.size(job.source)
+                return _BYTES * height * width
+        return 0
+
+    def state(self, job: Job) -> tuple[State, str]:
+        """What is known of the output of `job`, and the stamps of what it is made from. Raises ImageError."""
         namesake = job.source.with_suffix(job.target.suffix)
-        if not self.settings.format and namesake != job.source and namesake.exists():
-            raise ImageError(
-                f"{job.source}: its output would be {job.target}, which is that of {namesake}. Rename one."
-            )
+        if self.manifest and job.renamed and not self.settings.format and namesake.exists():
+            raise ImageError(f"{job.source}: its output would be {job.target}, that of {namesake}. Rename one.")
         try:
             mask_path = self._mask_of(job)
             stamps = " ".join(stamp(path.stat()) for path in (job.source, mask_path) if path)
         except OSError as error:
             raise ImageError(f"{job.source}: {reason(error)}") from error
-        if self._is_done(job, stamps):
-            return None
+        if self.manifest is None:
+            return (State.FOREIGN if job.target.exists() else State.MISSING), stamps
+        return self.manifest.state(job.name, job.target, job.source, stamps, self.settings_key), stamps
+
+    def read(self, job: Job) -> Work | None:
+        """Decode the input of `job`; None if its output is there already. Raises ImageError."""
+        state, stamps = self.state(job)
+        if not self.settings.overwrite:
+            if state in (State.FOREIGN, State.OTHERS):
+                raise ImageError(f"{job.source}: {job.target} {state.value}.")
+            if state is State.DONE:
+                return None
+        mask_path = self._mask_of(job)
         picture = images.read(job.source, most_pixels=self.settings.max_pixels)
         mask = _read_mask(mask_path, picture) if mask_path else None
         return Work(job, stamps, picture, images.to_model(picture), mask)
 
     def compute(self, batch: list[Work]) -> None:
         """Translate pictures of one size and depth."""
-        try:
-            made = self.translator.translate([work.pixels for work in batch], self.direction)
-        except ImageError as error:
-            raise ImageError(f"{batch[0].job.source}: {error}" if len(batch) == 1 else str(error)) from error
+
+        def tell(index: int, text: str) -> None:
+            batch[index].notes += (text,)
+
+        made = self.translator.translate([work.pixels for work in batch], self.direction, tell)
         for work, pixels in zip(batch, made, strict=True):
             work.made = pixels
 
@@ -95,6 +118,9 @@ class Worker:
             finished = _masked(picture, finished, work.mask)
         shown = _side_by_side(picture, finished) if self.settings.side_by_side else finished
         suffix = self.settings.format or _suffix(job, shown)
+        lost = list(getattr(images, "lost", lambda p, s: ())(shown, suffix))  # TEMP
+        if work.mask is not None and suffix.lower() in _LOSSY:
+            lost.append(f"{suffix} compresses what the mask keeps, too: --format png keeps it bit for bit")
         try:
             data = images.encode(
                 shown, suffix, quality=self.settings.quality, metadata=not self.settings.strip_metadata
@@ -102,7 +128,7 @@ class Worker:
         except ImageError as error:
             raise ImageError(f"{job.target}: {error}") from error
         self._put(job, work.stamp, data)
-        self.seen(Seen(job, (*picture.notes, *_lost(shown, suffix)), picture, finished))
+        self.seen(Seen(job, (*picture.notes, *work.notes, *lost), picture, finished))
 
     def _put(self, job: Job, stamps: str, data: bytes) -> None:
         folder = job.target.parent
@@ -111,29 +137,25 @@ class Worker:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise files.failure(folder, error) from error
+            self._refuse_input(job, folder)
             self._made_folders.add(folder)
         if job.target.is_dir():
             raise ImageError(f"{job.target} is a folder: the output of {job.source} cannot take its place.")
 
         def record(output: os.stat_result) -> None:
             if self.manifest:
-                self.manifest.record(job.name, job.target, stamps, self.settings_key, output)
+                self.manifest.record(job.name, job.target, job.source, stamps, self.settings_key, output)
 
         if self.manifest:
             files.publish(job.target, data, self.manifest.temporary(), record)
         else:
             files.write_bytes(job.target, data)
 
-    def _is_done(self, job: Job, stamps: str) -> bool:
-        if self.settings.overwrite or not self.manifest:
-            return False
-        state = self.manifest.state(job.name, job.target, stamps, self.settings_key)
-        if state is State.FOREIGN:
-            raise ImageError(
-                f"{job.source}: {job.target} is there and was not made, or was changed since, by convert: kept. "
-                "--overwrite replaces it."
-            )
-        return state is State.DONE
+    def _refuse_input(self, job: Job, folder: Path) -> None:
+        """Raise ImageError if a link in the output leads back into the input."""
+        real, source, output = folder.resolve(), self.places[0].resolve(), self.places[1].resolve()
+        if real != output and output not in real.parents and (real == source or source in real.parents):
+            raise ImageError(f"{job.source}: {folder} is a link into the input; its output would be written there.")
 
     def _mask_of(self, job: Job) -> Path | None:
         """The mask of the input's name, with any suffix; raises ImageError if there is none."""
@@ -158,34 +180,31 @@ def _read_mask(path: Path, picture: Picture) -> np.ndarray:
 
 def _masked(before: Picture, after: Picture, mask: np.ndarray) -> Picture:
     """`after` where the mask is white, `before`, bit for bit, where it is black, a mixture where it is grey."""
-    old, new = before.pixels, images.to_depth(after.pixels, before.pixels.dtype)
-    if old.shape[2] != new.shape[2]:
-        old, new = (np.broadcast_to(pixels, (*pixels.shape[:2], 3)) for pixels in (old, new))
+    old, new = _alike(before, after)
     mixed = old + (new.astype(np.float64) - old) * mask
     mixed = (np.rint(mixed) if old.dtype.kind != "f" else mixed).astype(old.dtype)
     return replace(after, pixels=np.where(mask == 0, old, mixed))
 
 
 def _side_by_side(before: Picture, after: Picture) -> Picture:
-    old, new = before.pixels, images.to_depth(after.pixels, before.pixels.dtype)
-    if old.shape[2] != new.shape[2]:
-        old, new = (np.broadcast_to(pixels, (*pixels.shape[:2], 3)) for pixels in (old, new))
+    old, new = _alike(before, after)
     alpha = None if after.alpha is None else np.concatenate([after.alpha, after.alpha], axis=1)
     return replace(after, pixels=np.concatenate([old, new], axis=1), alpha=alpha)
 
 
+def _alike(before: Picture, after: Picture) -> tuple[np.ndarray, np.ndarray]:
+    """Both pictures' pixels in one depth, one number of channels and the colour space of `after`."""
+    same = after.profile == before.profile
+    old = before.pixels if same else images.to_depth(images.to_model(before).clip(-1, 1), before.pixels.dtype)
+    new = images.to_depth(after.pixels, old.dtype)
+    if old.shape[2] != new.shape[2]:
+        if 1 not in (old.shape[2], new.shape[2]):
+            raise ImageError(f"{old.shape[2]} channels in and {new.shape[2]} out cannot stand in one picture.")
+        most = max(old.shape[2], new.shape[2])
+        old, new = (np.broadcast_to(pixels, (*pixels.shape[:2], most)) for pixels in (old, new))
+    return old, new
+
+
 def _suffix(job: Job, picture: Picture) -> str:
     """The format that the input really has; where the output is named after another one (.npy, .ppm), that."""
-    renamed = job.target.suffix.lower() != job.source.suffix.lower()
-    return job.target.suffix if renamed else images.suffix_of(picture)
-
-
-def _lost(picture: Picture, suffix: str) -> tuple[str, ...]:
-    """What the output format does not hold of the picture, for the user."""
-    name = suffix.lower()
-    lost = []
-    if picture.alpha is not None and name in (".jpg", ".jpeg", ".ppm", ".pgm"):
-        lost.append(f"transparency left out: {name} holds none")
-    if picture.pixels.dtype != np.uint8 and name not in (".png", ".tif", ".tiff", ".ppm", ".pgm", ".npy"):
-        lost.append(f"8 bits: {name} holds no more")
-    return tuple(lost)
+    return job.target.suffix if job.renamed else images.suffix_of(picture)

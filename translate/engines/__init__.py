@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from translate.config import near_miss
-from translate.engines.base import Engine, NotFinite
+from translate.engines.base import Engine
 from translate.engines.exported import EXPORTED, open_exported
 from translate.engines.extras import installed, require
 from translate.engines.int8 import quantise
@@ -32,11 +32,9 @@ def make_engine(
     come at once, each of which then computes with its share of the CPU's threads; None: one, with all threads.
     Raises ConfigError for what contradicts itself or lacks a package, which it names.
     """
-    for name, given, known in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
-        if given not in known:
-            raise ConfigError(f"Unknown {name} {given!r}: {', '.join(known)}.{near_miss(given, known)}")
-    backend = _chosen(backend, device, compile)
-    _check(backend, precision, device, compile)
+    backend = check(backend, precision, device, compile)
+    if precision == "int8":
+        raise ConfigError("Precision int8 needs images to calibrate with: translate.engines.quantise takes them.")
     if backend == "onnx":
         require("onnx", "onnx", "onnxruntime")
         from translate.engines.onnx_ import onnx_engine
@@ -54,10 +52,16 @@ def make_engine(
     return TorchEngine(network, device=device, precision=chosen, streams=streams, compile_for=compile_for)
 
 
-def _chosen(backend: str, device: torch.device, compile: bool) -> str:
-    if backend != "auto":
-        return backend
-    return "openvino" if device.type == "cpu" and installed("openvino") and not compile else "torch"
+def check(backend: str, precision: str, device: torch.device, compile: bool) -> str:
+    """The backend that is meant, auto resolved; raises ConfigError for what is unknown or contradicts itself."""
+    for name, given, known in (("backend", backend, BACKENDS), ("precision", precision, PRECISIONS)):
+        if given not in known:
+            raise ConfigError(f"Unknown {name} {given!r}: {', '.join(known)}.{near_miss(given, known)}")
+    if backend == "auto":
+        on_cpu = device.type == "cpu" and not compile
+        backend = "openvino" if on_cpu and (installed("openvino") or precision == "int8") else "torch"
+    _check(backend, precision, device, compile)
+    return backend
 
 
 def _check(backend: str, precision: str, device: torch.device, compile: bool) -> None:
@@ -67,7 +71,6 @@ def _check(backend: str, precision: str, device: torch.device, compile: bool) ->
         if backend != "openvino":
             raise ConfigError(f"Precision int8 needs backend openvino, not {backend}.")
         require("int8", "openvino", "nncf")
-        raise ConfigError("Precision int8 needs images to calibrate with: translate.engines.quantise takes them.")
     if backend == "onnx" and precision == "bf16":
         raise ConfigError("Backend onnx computes in fp32 only.")
     if compile and backend != "torch":
@@ -79,7 +82,7 @@ __all__ = [
     "EXPORTED",
     "PRECISIONS",
     "Engine",
-    "NotFinite",
+    "check",
     "choose_precision",
     "make_engine",
     "open_exported",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.engines.workers import Workers
-from translate.errors import ConfigError, ImageError
+from translate.errors import ConfigError, NotFiniteError
 from translate.networks.blocks import translate_any_size
 
 
@@ -20,10 +20,6 @@ class Sized:
     channels: tuple[int, int]
     multiple: int
     minimum: int
-
-
-class NotFinite(ImageError):  # noqa: N818 (says what the output is)
-    """The generator gave a value that is not finite: in low precision its sums overflow sooner than in fp32."""
 
 
 class Engine(ABC):
@@ -65,8 +61,8 @@ class Engine(ABC):
         """Translate (N, C, H, W), float32 in [-1, 1] or uint8, any H and W; returns the same type, H and W.
 
         `images` lie on the CPU or on the engine's device, and there the result lies too. What a size lacks is mirrored
-        as in networks.blocks.translate_any_size. Raises ConfigError for anything else, NotFinite for values that are
-        not finite.
+        as in networks.blocks.translate_any_size. Raises ConfigError for anything else, NotFiniteError for values that
+        are not finite.
         """
         wanted = self.sized.channels[0]
         if images.dtype not in (torch.float32, torch.uint8) or images.ndim != 4 or 0 in images.shape:
@@ -80,11 +76,11 @@ class Engine(ABC):
         values = self._fetch(images)
         # Some runtimes turn NaN into 0 on the way.
         if images.dtype != torch.uint8 and not values.isfinite().all():
-            raise NotFinite("the image holds values that are not finite.")
+            raise NotFiniteError("the image holds values that are not finite.")
         values = values.float().div_(127.5).sub_(1) if images.dtype == torch.uint8 else values
         values = _any_size(self._run, self.sized, values)
         if not values.isfinite().all():
-            raise NotFinite(f"the model gives values that are not finite, in {self.precision}.")
+            raise NotFiniteError(f"the model gives values that are not finite, in {self.precision}.")
         if images.dtype == torch.uint8:
             values = values.clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
         return self._deliver(values, images.device)

@@ -1,10 +1,7 @@
 """Open what `translate export` wrote; everything it takes to use it stands in the file."""
 
-import io
 import json
-import zipfile
 from dataclasses import asdict
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from translate.config import Direction
 from translate.engines.base import Engine, Sized
 from translate.engines.extras import require
 from translate.engines.precision import choose_precision
+from translate.engines.pt2 import refuse_code
 from translate.errors import CheckpointError, ConfigError
 
 FORMAT = 1
@@ -93,47 +91,13 @@ def _openvino(path: Path, device: torch.device, precision: str, streams: int | N
 def _torch(path: Path, device: torch.device, precision: str, streams: int | None) -> _Opened:
     from translate.engines.pytorch import TorchEngine
 
-    _refuse_code(path)
+    refuse_code(path)
     extra = {KEY: ""}
     try:
         program: Any = torch.export.load(path, extra_files=extra)
+        # Exporting notes as guards what held for the example alone, such as a width of at least two multiples.
+        network = program.module(check_guards=False)
     except Exception as error:  # garbage makes torch fail in any way at all
         raise CheckpointError(f"{path} is damaged, or from another version of torch.") from error
     sized, about, direction = _understood(path, extra[KEY])
-    # Exporting notes as guards what held for the example alone, such as a width of at least two multiples.
-    network = program.module(check_guards=False)
     return TorchEngine(network, device=device, streams=streams, sized=sized), about, direction
-
-
-_HARMLESS = (
-    *("data/weights/weight_*", "data/weights/*_config.json", "data/constants/*_config.json", "data/constants/tensor_*"),
-    *("data/sample_inputs/*.pt", "models/*.json", "extra/*", "archive_format", "archive_version", "byteorder"),
-    *("version", ".data/*", ".format_version", ".storage_alignment"),
-)
-
-
-def _refuse_code(path: Path) -> None:
-    """Raise CheckpointError for a .pt2 with compiled code, or pickles of more than tensors: torch would run them."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                inner = name.partition("/")[2]
-                if not any(fnmatch(inner, pattern) for pattern in _HARMLESS):
-                    raise CheckpointError(f"{path} is refused: it holds {name}, which no exported generator does.")
-                if inner.endswith("_config.json") and _has_pickles(archive.read(name)):
-                    raise CheckpointError(f"{path} is refused: it holds pickled weights, which could run code.")
-                if inner.endswith(".pt"):
-                    _refuse_pickle(path, archive.read(name))
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged, or not a file that torch.export saved: {error}.") from None
-
-
-def _has_pickles(config: bytes) -> bool:
-    return any(item.get("use_pickle", True) for item in json.loads(config).get("config", {}).values())
-
-
-def _refuse_pickle(path: Path, content: bytes) -> None:
-    try:
-        torch.load(io.BytesIO(content), weights_only=True)
-    except Exception as error:  # garbage makes torch fail in any way at all
-        raise CheckpointError(f"{path} is refused: its example is no tensor, and code could lie there.") from error

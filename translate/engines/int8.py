@@ -12,8 +12,9 @@ import math
 import tempfile
 import warnings
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -38,9 +39,9 @@ def quantise(
     """Quantise `network`, a generator in the form it is to be used in, for the CPU.
 
     `calibration` and `held_out` are float32 (1, C, H, W) in [-1, 1]. Returns the engine, None if the PSNR is below
-    `least`, and the PSNR in dB, of its 8-bit outputs against those of float32 on `held_out`.
-    With `cache`, a folder, the quantised model of these weights is taken from there, whatever images are given now, so
-    that a job that is begun anew gives the same bytes; if there is none, it is put there.
+    `least`, and the PSNR in dB, of its 8-bit outputs against those of float32 on all of `held_out` together.
+    With `cache`, a folder, the quantised model of this network is taken from there, whatever it was calibrated with, so
+    that a job that is begun anew gives the same bytes; if there is none, it is put there. It too is measured first.
     Raises ConfigError if there are no images or the packages are missing.
     """
     require("int8", "openvino", "nncf")
@@ -48,17 +49,14 @@ def quantise(
 
     if not calibration or not held_out:
         raise ConfigError("int8 needs images to calibrate with and others to check with; there are none.")
-    sized, hint = sized_as(network), choose_precision(torch.device("cpu"))
+    sized = sized_as(network)
     place = None if cache is None else cache / f"int8-{_digest(network)}"
     kept = None if place is None else _read(place)
-    if kept is not None:
-        engine = OpenVINOEngine(_parsed(*kept[:2]), sized, precision="int8", hint=hint, streams=streams)
-        return (engine if kept[2] >= least else None), kept[2]
-    xml, weights = _quantised(network, sized, calibration)
+    xml, weights, hint = kept or (*_quantised(network, sized, calibration), choose_precision(torch.device("cpu")))
     engine = OpenVINOEngine(_parsed(xml, weights), sized, precision="int8", hint=hint, streams=streams)
     psnr = _psnr(engine, openvino_engine(network, precision="fp32", streams=None), held_out)
-    if place is not None:
-        _keep(place, xml, weights, psnr)
+    if place is not None and kept is None:
+        _keep(place, xml, weights, hint)
     return (engine if psnr >= least else None), psnr
 
 
@@ -93,7 +91,12 @@ def _parsed(xml: bytes, weights: bytes) -> Any:
 def _psnr(engine: Engine, exact: Engine, images: Sequence[Tensor]) -> float:
     """Of all pixels together, as 8-bit values."""
     errors = [(_bytes(engine(image)) - _bytes(exact(image))).square().flatten() for image in images]
-    error = torch.cat(errors).mean().item()
+    worst = max(error.mean().item() for error in errors)
+    logging.getLogger(__name__).info("int8: %.1f dB on the worst of %d images", _decibels(worst), len(images))
+    return _decibels(torch.cat(errors).mean().item())
+
+
+def _decibels(error: float) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
@@ -102,14 +105,18 @@ def _bytes(output: Tensor) -> Tensor:
 
 
 def _digest(network: nn.Module) -> str:
-    known = hashlib.sha256()
+    """Of all that makes two quantised models differ, but for the images."""
+    # What the layers are, beside their weights: statistics of each image, or those of the training.
+    layers = f"{sorted(cast(dict[str, Any], network.arguments).items())} {network}"
+    versions = [metadata.version(package) for package in ("openvino", "nncf")]
+    known = hashlib.sha256(f"{layers} {versions}".encode())
     for name, tensor in network.state_dict().items():
         known.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         known.update(tensor.detach().cpu().contiguous().view(-1).numpy())
     return known.hexdigest()[:16]
 
 
-def _keep(place: Path, xml: bytes, weights: bytes, psnr: float) -> None:
+def _keep(place: Path, xml: bytes, weights: bytes, hint: str) -> None:
     """Write the model, and last what says that it is complete."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -118,15 +125,16 @@ def _keep(place: Path, xml: bytes, weights: bytes, psnr: float) -> None:
     files.write_bytes(place.with_suffix(".xml"), xml)
     files.write_bytes(place.with_suffix(".bin"), weights)
     sums = {"xml": hashlib.sha256(xml).hexdigest(), "bin": hashlib.sha256(weights).hexdigest()}
-    files.write_bytes(place.with_suffix(".json"), json.dumps({"psnr": psnr, **sums}).encode())
+    files.write_bytes(place.with_suffix(".json"), json.dumps({"hint": hint, **sums}).encode())
 
 
-def _read(place: Path) -> tuple[bytes, bytes, float] | None:
-    """The model and its PSNR, if they are there and unharmed."""
+def _read(place: Path) -> tuple[bytes, bytes, str] | None:
+    """The model and the precision of what is not quantised, if they are there and unharmed."""
     try:
         said = json.loads(place.with_suffix(".json").read_bytes())
         xml, weights = (place.with_suffix(suffix).read_bytes() for suffix in (".xml", ".bin"))
         sums = [hashlib.sha256(content).hexdigest() for content in (xml, weights)]
-        return (xml, weights, float(said["psnr"])) if sums == [said["xml"], said["bin"]] else None
+        hint = {"fp32": "fp32", "bf16": "bf16"}[said["hint"]]
+        return (xml, weights, hint) if sums == [said["xml"], said["bin"]] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

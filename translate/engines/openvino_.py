@@ -7,9 +7,13 @@ import openvino as ov
 import torch
 from torch import Tensor, nn
 
-from translate.engines.base import Engine, NotFinite, Sized, sized_as
+from translate.engines.base import Engine, Sized, sized_as
 from translate.engines.openvino_graph import to_openvino
 from translate.engines.rewrite import on_cpu, rewrite
+from translate.errors import NotFiniteError
+
+KERNELS = 64
+"""How many made for one size of image are kept, by each stream: by default so many that sizes add up to gigabytes."""
 
 
 class OpenVINOEngine(Engine):
@@ -28,6 +32,7 @@ class OpenVINOEngine(Engine):
                 "INFERENCE_NUM_THREADS": self.streams * self.threads,
                 "INFERENCE_PRECISION_HINT": names[hint or precision],
                 "ENABLE_CPU_PINNING": False,  # the readers and writers of images share the processor
+                "CPU_RUNTIME_CACHE_CAPACITY": KERNELS,
             },
         )
         # A request takes one image at a time. As many are made as calls come at once.
@@ -51,7 +56,7 @@ def openvino_engine(network: nn.Module, *, precision: str, streams: int | None) 
     """An engine of `network`, whose tensors must stay as they are."""
     # Its ReLU turns NaN into 0: the output would not tell.
     if not all(tensor.sum().isfinite() for tensor in network.state_dict().values()):
-        raise NotFinite("the model's weights are not finite: it was saved after its training had failed.")
+        raise NotFiniteError("the model's weights are not finite: it was saved after its training had failed.")
     sized = sized_as(network)
     model = to_openvino(rewrite(on_cpu(network)), sized.channels[0])
     return OpenVINOEngine(model, sized, precision=precision, streams=streams)

@@ -1,8 +1,10 @@
 """Files to arrays to tensors and back: the only place that knows depths, EXIF, colour profiles, alpha, colour order.
 
-Everywhere else an image is float (C, H, W) in [-1, 1], in sRGB. A file of 16 bits stays 16 bits; a truncated file is an
-error, never an image with a grey foot. Nothing is lost on the way through: what comes with the pixels is carried, and a
-picture that is not changed is written as it was. Pillow decodes what has 8 bits, because it is strict; OpenCV decodes
+Everywhere else an image is float (C, H, W) in [-1, 1], in sRGB. A file of 16 bits stays 16 bits; a file that is cut off
+is an error. Damage in the middle is one only where the format can tell: a JPEG whose middle is missing but whose end is
+there, or a flipped bit in most formats, decodes to wrong pixels, and no decoder that is used here says so. What comes
+with the pixels is carried as far as the format that is written holds it (`lost` says what it does not), and a picture
+that is not changed is written as it was in a format without loss. Pillow decodes what has 8 bits, because it is strict; OpenCV decodes
 PNGs of 16 bits, which Pillow would cut down to 8, and TIFFs of 16 bits and floats are put together from their tags.
 """
 
@@ -13,7 +15,7 @@ from translate.images.formats import FORMATS, SUFFIXES, suffix_of
 from translate.images.listing import list_images, matches, walk_images
 from translate.images.picture import MOST_CHANNELS, MOST_PIXELS, Picture
 from translate.images.reading import channels, from_pil, read, read_pixels, size
-from translate.images.writing import encode, to_pil, write
+from translate.images.writing import encode, lost, to_pil, write
 
 __all__ = [
     "FORMATS",
@@ -28,6 +30,7 @@ __all__ = [
     "from_model",
     "from_pil",
     "list_images",
+    "lost",
     "match_channels",
     "matches",
     "read",

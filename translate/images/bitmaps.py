@@ -6,6 +6,8 @@ import struct
 import numpy as np
 from PIL import Image
 
+from translate.images.colour import covered
+
 
 def bmp(pixels: np.ndarray, alpha: np.ndarray | None, dpi: tuple[float, float] | None) -> bytes:
     """A BMP file; Pillow writes none whose alpha is read back."""
@@ -51,7 +53,8 @@ def _with_palette(colour: np.ndarray, clear: np.ndarray | None) -> tuple[Image.I
         indices = np.searchsorted(seen, codes).clip(0, max(0, len(seen) - 1)).astype(np.uint8)
         palette = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=1).astype(np.uint8)
     else:
-        picture = Image.fromarray(colour)
+        # Dithering would carry the colours that alpha hides into those that are seen.
+        picture = Image.fromarray(colour if clear is None else covered(colour, clear))
         chosen = picture.quantize(room, Image.Quantize.MEDIANCUT)
         dithered = picture.quantize(palette=chosen, dither=Image.Dither.FLOYDSTEINBERG)
         indices = np.array(dithered)
@@ -60,6 +63,8 @@ def _with_palette(colour: np.ndarray, clear: np.ndarray | None) -> tuple[Image.I
     if clear is not None:
         transparent = len(palette)
         hidden = colour[clear]
+        if (hidden != hidden[0]).any():  # one of many would be as good as another, and none is to be seen
+            hidden = np.zeros_like(hidden[:1])
         indices = np.where(clear, np.uint8(transparent), indices)
         palette = np.concatenate([palette, hidden[:1]])
     image = Image.fromarray(np.ascontiguousarray(indices)).convert("P")

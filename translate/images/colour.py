@@ -26,6 +26,7 @@ class Transform:
 
     forward: Callable[[Numbers], Numbers]
     back: Callable[[Numbers], Numbers] | None
+    coarse: bool = False  # whether it works in 8 bits
 
 
 def to_model(picture: Picture) -> np.ndarray:
@@ -37,7 +38,7 @@ def to_model(picture: Picture) -> np.ndarray:
     """
     transform = _transform_of(picture)
     pixels = picture.pixels if transform is None else _seen(picture.pixels, transform)
-    return pixels if picture.alpha is None else _covered(pixels, hidden(picture.alpha))
+    return pixels if picture.alpha is None else covered(pixels, hidden(picture.alpha))
 
 
 def from_model(pixels: np.ndarray, picture: Picture) -> Picture:
@@ -75,6 +76,13 @@ def as_srgb(picture: Picture) -> Picture:
     if transform is None:
         return replace(picture, profile=None)
     return replace(picture, pixels=_in_depth(_seen(picture.pixels, transform), picture.pixels.dtype), profile=None)
+
+
+def without_alpha(picture: Picture) -> Picture:
+    """The same picture for a format that holds no alpha: what it hides shows its nearest visible neighbour."""
+    if picture.alpha is None:
+        return picture
+    return replace(picture, pixels=covered(picture.pixels, hidden(picture.alpha)), alpha=None)
 
 
 def trouble(profile: bytes, channels: int) -> str:
@@ -116,12 +124,21 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
 
 
+def is_coarse(profile: bytes | None, channels: int) -> bool:
+    """Whether colours go through that profile in 8 bits, whatever their own depth."""
+    transform = _found(profile, channels)
+    return transform is not None and transform.coarse
+
+
 def _transform_of(picture: Picture) -> Transform | None:
-    count = picture.pixels.shape[2]
-    if not picture.profile or count not in (1, 3):
+    return _found(picture.profile, picture.pixels.shape[2])
+
+
+def _found(profile: bytes | None, count: int) -> Transform | None:
+    if not profile or count not in (1, 3):
         return None
     try:
-        return _transform(picture.profile, count)
+        return _transform(profile, count)
     except (ValueError, OSError, ImageCms.PyCMSError):
         return None  # reading the file has noted it
 
@@ -173,8 +190,8 @@ def _of_tables(profile: bytes) -> Transform:
     try:
         here = ImageCms.buildTransform(_srgb(), own, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
     except (OSError, ImageCms.PyCMSError):  # a scanner's profile knows one way only
-        return Transform(lambda colours: _applied(there, colours), None)
-    return Transform(lambda colours: _applied(there, colours), lambda colours: _applied(here, colours))
+        return Transform(lambda colours: _applied(there, colours), None, True)
+    return Transform(lambda colours: _applied(there, colours), lambda colours: _applied(here, colours), True)
 
 
 def _applied(transform: ImageCms.ImageCmsTransform, colours: Numbers) -> Numbers:
@@ -217,7 +234,7 @@ def _returned(pixels: np.ndarray, old: np.ndarray, transform: Transform) -> np.n
     return new.reshape(old.shape)
 
 
-def _covered(pixels: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+def covered(pixels: np.ndarray, unseen: np.ndarray) -> np.ndarray:
     """Pixels with the colour of the nearest visible one where nothing can be seen; black if nothing can at all."""
     if not unseen.any():
         return pixels

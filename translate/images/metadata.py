@@ -1,8 +1,10 @@
 """What comes with the pixels in a file: found, and made to say that the picture is upright."""
 
 import re
+import struct
 from typing import Any
 
+import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from translate.images import png, tags, tiff
@@ -10,6 +12,9 @@ from translate.images import png, tags, tiff
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))([1-8])")
+
+_PRIMARIES = {9: "BT.2020", 11: "DCI P3", 12: "Display P3"}
+_CURVES = {8: "linear light", 16: "PQ", 18: "HLG"}
 
 Fields = dict[str, Any]
 
@@ -30,6 +35,9 @@ def carried(image: Image.Image, data: bytes) -> Fields:
         found |= {"exif": prefixed(single.get(b"eXIf")), "xmp": single.get(b"iTXt") or None, "chunks": chunks}
         if not data:  # no file, only what Pillow made of one
             found |= {"exif": prefixed(info.get("exif")), "xmp": _bytes(info.get("xmp"))}
+        if data:
+            found["profile"], trouble = png.profile(data)
+            found["notes"] = (trouble,) if trouble else ()
         found["dpi"] = info.get("dpi")
     elif image.format == "WEBP":
         found["lossless"] = b"VP8L" in _riff_names(data)
@@ -37,6 +45,7 @@ def carried(image: Image.Image, data: bytes) -> Fields:
         found["dpi"] = info.get("dpi")
     elif image.format == "AVIF":
         found["subsampling"] = _avif_subsampling(data)
+        found["notes"] = () if found["profile"] else _avif_colours(data)
     return found
 
 
@@ -70,11 +79,19 @@ def tiff_orientation(file: tiff.Layout) -> int:
     return file.orientation if tags.ORIENTATION in file.found else orientation({"xmp": _data(file.found, tags.XMP)})
 
 
-def upright(found: Fields) -> Fields:
-    """The same fields, saying that nothing remains to be turned."""
+def upright(found: Fields, turned: bool) -> Fields:
+    """The same fields, saying that nothing remains to be turned; `turned` if height and width have changed places.
+
+    The thumbnail goes: it would show what the picture was before it was translated.
+    """
     done = dict(found)
     if found.get("exif"):
-        done["exif"] = tags.without_orientation(found["exif"])
+        exif = tags.without_thumbnail(tags.without_orientation(found["exif"]))
+        done["exif"] = tags.with_sides_swapped(exif) if turned else exif
+    if turned:
+        rows = [np.reshape(table, (8, 8)) for table in found.get("tables", ())]
+        done["tables"] = tuple(tuple(int(value) for value in table.T.ravel()) for table in rows)
+        done["subsampling"] = 0 if found.get("subsampling") == 1 else found.get("subsampling", -1)
     if found.get("xmp"):
         done["xmp"] = _XMP_ORIENTATION.sub(rb"\g<1>1", found["xmp"])
     return done
@@ -99,8 +116,9 @@ def _of_jpeg(image: Image.Image) -> Fields:
     used = [layer[3] for layer in layers[:2]]
     if used and all(number in tables for number in used):
         found["tables"] = tuple(tuple(tables[number]) for number in used)
-    if len(layers) == 3 and isinstance(image, JpegImagePlugin.JpegImageFile):
-        found["subsampling"] = JpegImagePlugin.get_sampling(image)
+    if len(layers) > 1 and isinstance(image, JpegImagePlugin.JpegImageFile):
+        # What Pillow has no number for (4:4:0, 4:1:1) it cannot write: then all of the colour is kept.
+        found["subsampling"] = max(0, JpegImagePlugin.get_sampling(image))
     found["progressive"] = bool(image.info.get("progressive"))
     return found
 
@@ -128,6 +146,17 @@ def _avif_subsampling(data: bytes) -> int:
     place = data.find(b"av1C")
     flags = data[place + 6] if 0 <= place < len(data) - 6 else 0x0C
     return {0: 0, 0x08: 1}.get(flags & 0x0C, 2)
+
+
+def _avif_colours(data: bytes) -> tuple[str, ...]:
+    """A note if numbers in place of a profile (ITU-T H.273) say colours that are not those of sRGB."""
+    place = data.find(b"colrnclx")
+    if not 0 <= place <= len(data) - 12:
+        return ()
+    primaries, curve = struct.unpack_from(">HH", data, place + 8)
+    names = [_PRIMARIES.get(primaries), _CURVES.get(curve)]
+    said = " and ".join(name for name in names if name)
+    return (f"its colours ({said}) were taken for sRGB",) if said else ()
 
 
 def _data(found: tags.Directory, number: int) -> bytes | None:

@@ -17,7 +17,8 @@ class Picture:
     for arrays). `notes` are things to tell the user. The rest is carried from file to file: `xmp`, `photoshop` (image
     resources, IPTC among them), `dpi`, `comment`, `chunks` (other chunks of a PNG), and how the file was encoded:
     JPEG's quantisation `tables` (of luma, of chroma) and `subsampling` (as Pillow numbers it; 0 is 4:4:4), `lossless`
-    of a WebP, `packed` False for a TIFF without compression, `bits` of the file where they are not those of `pixels`.
+    of a WebP, `packed` False for a TIFF without compression, `bits` of the file where they are not those of `pixels`,
+    and `stored`, the floats of a TIFF in [0, 1] as they lay there: in [-1, 1] small ones lose their last bits.
     """
 
     pixels: np.ndarray
@@ -37,6 +38,7 @@ class Picture:
     lossless: bool = False
     packed: bool = True
     bits: int = 0
+    stored: np.ndarray | None = None
 
 
 def hidden(alpha: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Whatever else a PNG may hold says something about its old bits, not about the picture.
 _COLOUR = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _METADATA = (b"tEXt", b"zTXt", b"iTXt", b"pHYs", b"tIME")
+_PILLOWS = (b"tRNS", b"pHYs", b"acTL", b"fcTL", b"fdAT")  # what Pillow is to know of a file beside its pixels
+_LARGEST_PROFILE = 16 << 20
 _XMP = b"XML:com.adobe.xmp"
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
@@ -62,6 +64,34 @@ def without_pixels(file: BinaryIO) -> bytes:
         start += 12 + length
         file.seek(start)
     return b"".join(parts)
+
+
+def plain(data: bytes) -> bytes:
+    """The file as Pillow is to have it: it would refuse one for the size of a text or a profile."""
+    parts, place = [data[:8]], 8
+    for name, start, length in chunks(data):
+        if name[:1].isupper() or name in _PILLOWS:
+            parts.append(data[start - 8 : start + length + 4])
+        place = start + length + 4
+    return b"".join([*parts, data[place:]])  # a rest means that the file is cut off
+
+
+def profile(data: bytes) -> tuple[bytes | None, str]:
+    """The colour profile of the file `data`, or why it has none."""
+    for name, start, length in chunks(data):
+        if name != b"iCCP":
+            continue
+        packed = data[start : start + length].partition(b"\0")[2][1:]
+        unpacker = zlib.decompressobj()
+        try:
+            found = unpacker.decompress(packed, _LARGEST_PROFILE)
+        except zlib.error:
+            return None, "its colour profile is broken and was taken for sRGB"
+        if unpacker.unconsumed_tail:
+            most = _LARGEST_PROFILE >> 20
+            return None, f"its colour profile is larger than {most} MB and was taken for sRGB"
+        return found or None, ""
+    return None, ""
 
 
 def carried(data: bytes) -> tuple[dict[bytes, bytes], tuple[Chunk, ...]]:

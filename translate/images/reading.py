@@ -92,7 +92,7 @@ def _decoded(data: bytes, most: int) -> Picture:
         if head.most > 255:
             return Picture(plain.ppm_16(data, head), format="PPM")
     opening.check_canvas(data[:32], name, most)
-    with opening.opened(io.BytesIO(data), name, most) as image:
+    with opening.opened(io.BytesIO(png.plain(data) if name == "PNG" else data), name, most) as image:
         decoded = of_pillow(image, data)
         return _picture(image, decoded, metadata.carried(image, data), None)
 
@@ -100,6 +100,7 @@ def _decoded(data: bytes, most: int) -> Picture:
 def _tiff(data: bytes, most: int) -> Picture:
     file = tiff.layout(data)
     opening.check_size(file.width, file.height, most)
+    tiff.check_tiles(file, most)
     found = metadata.of_tiff(file)
     found["notes"] = (f"the first of {file.pages} pages",) if file.pages > 1 else ()
     if file.wide:
@@ -108,7 +109,8 @@ def _tiff(data: bytes, most: int) -> Picture:
             found["bits"] = file.bits
             if file.bits == 64:
                 found["notes"] += ("64 bits became 32",)
-            pixels = (plain.checked_floats(pixels, 0) * 2 - 1).astype(np.float32)
+            found["stored"] = plain.checked_floats(pixels, 0)
+            pixels = found["stored"] * 2 - 1
             alpha = None if alpha is None else alpha.astype(np.float64) * 2 - 1
         return _finished((pixels, alpha, []), found, "TIFF", metadata.tiff_orientation(file))
     with opening.opened(io.BytesIO(data), "TIFF", most) as image:
@@ -138,11 +140,15 @@ def _finished(decoded: Decoded, found: Fields, name: str, orientation: int) -> P
     pixels, alpha, notes = decoded
     trouble = colour.trouble(found["profile"], pixels.shape[2]) if found.get("profile") else ""
     notes = [*found.get("notes", ()), *notes, *([trouble] if trouble else [])]
+    if pixels.dtype != np.uint8 and colour.is_coarse(found.get("profile"), pixels.shape[2]):
+        notes.append(f"{found.get('bits') or 8 * pixels.itemsize} bits became 8 for its colour profile")
+    if found.get("stored") is not None:
+        found = {**found, "stored": upright(found["stored"], orientation)}
     return Picture(
         pixels=upright(pixels, orientation),
         alpha=None if alpha is None else upright(alpha, orientation),
         format=name,
-        **{**metadata.upright(found), "notes": tuple(notes)},
+        **{**metadata.upright(found, orientation >= 5), "notes": tuple(notes)},
     )
 
 
@@ -170,8 +176,8 @@ def _head(path: Path) -> tuple[int, int, int]:
 
 def _pillow_head(file: BinaryIO, name: str) -> tuple[int, int, int]:
     file.seek(0)
-    with opening.opened(file, name, 1 << 62) as image:
-        front = png.without_pixels(file) if name == "PNG" else b""
+    front = png.without_pixels(file) if name == "PNG" else b""
+    with opening.opened(io.BytesIO(png.plain(front)) if front else file, name, 1 << 62) as image:
         width, height = image.size
         if metadata.orientation(metadata.carried(image, front)) >= 5:
             width, height = height, width

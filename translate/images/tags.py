@@ -48,17 +48,16 @@ def head(data: bytes) -> Head:
     return Head(order, False, first)
 
 
-def directory(data: bytes, start: Head, offset: int, depth: int = 0) -> tuple[Directory, int]:
-    """The tags of the directory at `offset` and the offset of the next one, 0 if there is none.
+def directory(data: bytes, start: Head, offset: int, depth: int = 0, room: list[int] | None = None) -> Directory:
+    """The tags of the directory at `offset`.
 
-    A tag that points out of `data` is left out. Raises struct.error if the directory itself does.
+    A tag that points out of `data` is left out. Raises struct.error if the directory itself does, ValueError if the
+    tags and those below them hold more than `data` does: they lie over each other to fill the memory.
     """
     order, big, _ = start
-    count = struct.unpack_from(order + ("Q" if big else "H"), data, offset)[0]
+    count, place, _ = _extent(data, start, offset)
     width = 20 if big else 12
-    place = offset + (8 if big else 2)
-    after = place + count * width
-    following = struct.unpack_from(order + ("Q" if big else "I"), data, after)[0] if after + 4 <= len(data) else 0
+    room = [len(data)] if room is None else room
     found: Directory = {}
     for index in range(min(count, _MOST_TAGS)):
         entry = place + index * width
@@ -68,16 +67,35 @@ def directory(data: bytes, start: Head, offset: int, depth: int = 0) -> tuple[Di
             where = struct.unpack_from(order + ("Q" if big else "I"), data, where)[0]
         if not length or where + length > len(data) or number in found:
             continue
+        room[0] -= length
+        if room[0] < 0:
+            raise ValueError("its tags lie over each other")
         tag = Tag(kind, data[where : where + length], where)
         if number in (EXIF, GPS, INTEROP) and depth < 2:
-            tag = _pointing(data, start, tag, depth)
+            tag = _pointing(data, start, tag, depth, room)
         found[number] = tag
-    return found, following
+    return found
 
 
-def _pointing(data: bytes, start: Head, tag: Tag, depth: int) -> Tag:
+def following(data: bytes, start: Head, offset: int) -> int:
+    """Where the directory after the one at `offset` lies, 0 if there is none; raises struct.error as `directory`."""
+    after = _extent(data, start, offset)[2]
+    return (
+        struct.unpack_from(start.order + ("Q" if start.big else "I"), data, after)[0] if after + 4 <= len(data) else 0
+    )
+
+
+def _extent(data: bytes, start: Head, offset: int) -> tuple[int, int, int]:
+    """How many tags the directory at `offset` has, where the first lies, and where they end."""
+    order, big, _ = start
+    count = struct.unpack_from(order + ("Q" if big else "H"), data, offset)[0]
+    place = offset + (8 if big else 2)
+    return count, place, place + count * (20 if big else 12)
+
+
+def _pointing(data: bytes, start: Head, tag: Tag, depth: int, room: list[int]) -> Tag:
     try:
-        below, _ = directory(data, start, numbers(tag, start.order)[0], depth + 1)
+        below = directory(data, start, numbers(tag, start.order)[0], depth + 1, room)
     except (struct.error, IndexError):
         below = {}
     return tag._replace(below=below)
@@ -107,7 +125,7 @@ def pack(found: Directory, order: str, offset: int) -> bytes:
     """`found` as the bytes of a directory that will lie at `offset`, with all that it points to."""
     found = {number: tag for number, tag in sorted(found.items()) if tag.below != {}}
     end = offset + 2 + 12 * len(found) + 4
-    entries, far = [struct.pack(order + "H", len(found))], b""
+    entries, far = [struct.pack(order + "H", len(found))], bytearray()
     for number, tag in found.items():
         if tag.below:
             data, kind, count = struct.pack(order + "I", end + len(far)), 4, 1
@@ -119,7 +137,7 @@ def pack(found: Directory, order: str, offset: int) -> bytes:
             far += _even(data)
             data = place
         entries.append(struct.pack(order + "HHI", number, kind, count) + data.ljust(4, b"\0"))
-    return b"".join(entries) + bytes(4) + far
+    return b"".join([*entries, bytes(4), far])
 
 
 def _even(data: bytes) -> bytes:
@@ -137,7 +155,7 @@ def unblock(exif: bytes | None) -> tuple[Directory, Head] | None:
     data = (exif or b"").removeprefix(b"Exif\0\0")
     try:
         start = head(data)
-        return directory(data, start, start.first)[0], start
+        return directory(data, start, start.first), start
     except (struct.error, ValueError, IndexError):
         return None
 
@@ -160,6 +178,71 @@ def without_orientation(exif: bytes) -> bytes:
     place = tag.place + (6 if exif.startswith(b"Exif\0\0") else 0)
     upright = make(found[1].order, tag.kind, 1).data
     return exif[:place] + upright + exif[place + len(upright) :]
+
+
+def without_thumbnail(exif: bytes) -> bytes:
+    """The same block without the small picture of what the large one was; again nothing moves, its bytes become 0."""
+    begin = 6 if exif.startswith(b"Exif\0\0") else 0
+    data, found = exif[begin:], unblock(exif)
+    if not found or found[1].big:
+        return exif
+    start, new = found[1], bytearray(data)
+    end, kept = _extent(data, start, start.first)[2], _kept(found[0], data, start)
+    place = _next(data, start, start.first)
+    for _ in range(8):
+        if not place:
+            break
+        for first, length in _previews(data, start, place):
+            new[first : first + length] = bytes(len(data[first : first + length]))
+        place = _next(data, start, place)
+    new[end : end + 4] = bytes(len(data[end : end + 4]))
+    for first, length in kept:  # a broken block could say that the small picture lies over something else
+        new[first : first + length] = data[first : first + length]
+    return exif[:begin] + bytes(new)
+
+
+def _next(data: bytes, start: Head, offset: int) -> int:
+    try:
+        return following(data, start, offset)
+    except struct.error:
+        return 0
+
+
+def _previews(data: bytes, start: Head, offset: int) -> list[tuple[int, int]]:
+    """Where the pictures of a directory lie, and their lengths."""
+    try:
+        found = directory(data, start, offset)
+    except (struct.error, ValueError):
+        return []
+    pairs = [(513, 514), (273, 279)]
+    values = [[numbers(found.get(number), start.order) for number in pair] for pair in pairs]
+    return [each for places, lengths in values for each in zip(places, lengths, strict=False)]
+
+
+def _kept(found: Directory, data: bytes, start: Head, offset: int | None = None) -> list[tuple[int, int]]:
+    """Where a directory lies and all that it points to, with the lengths."""
+    first = start.first if offset is None else offset
+    places = [(0, 8), (first, _extent(data, start, first)[2] - first)]
+    for tag in found.values():
+        places.append((tag.place, len(tag.data)))
+        if tag.below:
+            places += _kept(tag.below, data, start, numbers(tag, start.order)[0])
+    return places
+
+
+def with_sides_swapped(exif: bytes) -> bytes:
+    """The same block for a picture that was turned by a quarter: the width that it says is the height."""
+    found = unblock(exif)
+    below = (found[0][EXIF].below or {}) if found and EXIF in found[0] else {}
+    sides = [below[number] for number in (0xA002, 0xA003) if number in below and len(below[number].data) <= 4]
+    if len(sides) < 2 or not found or found[1].big:
+        return exif
+    # Type, count and value of an entry; a value of at most four bytes lies in it.
+    begin = 6 if exif.startswith(b"Exif\0\0") else 0
+    one, other = (slice(begin + tag.place - 6, begin + tag.place + 4) for tag in sides)
+    new = bytearray(exif)
+    new[one], new[other] = exif[other], exif[one]
+    return bytes(new)
 
 
 def bare(exif: bytes) -> bytes:

@@ -15,6 +15,7 @@ from translate.images import opening, tags
 from translate.images.tags import Directory, Head, numbers
 
 _PHOTOMETRIC = {0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB"}
+_USUAL_TILE = 1 << 18  # pixels of one tile that is no reason to refuse a small picture
 # What says how the pixels lie in the file, and nothing of the picture.
 STRUCTURE = frozenset(
     {
@@ -64,8 +65,8 @@ def layout(data: bytes) -> Layout:
     """Raises ImageError if the file says no size."""
     try:
         start = tags.head(data)
-        found, following = tags.directory(data, start, start.first)
-        pages = _pages(data, start, following)
+        found = tags.directory(data, start, start.first)
+        pages = _pages(data, start)
     except (struct.error, ValueError, OverflowError):
         raise ImageError("not an image of a known format, or damaged.") from None
     order = start.order
@@ -80,12 +81,12 @@ def layout(data: bytes) -> Layout:
     return Layout(start, found, pages, width[0], height[0], max(bits), samples, 3 in kinds, photometric, compression)
 
 
-def _pages(data: bytes, start: Head, following: int) -> int:
-    seen = {start.first}
+def _pages(data: bytes, start: Head) -> int:
+    seen, following = {start.first}, tags.following(data, start, start.first)
     while following and following not in seen and len(seen) < 10_000:
         seen.add(following)
         try:
-            following = tags.directory(data, start, following)[1]
+            following = tags.following(data, start, following)
         except struct.error:
             break
     return len(seen)
@@ -118,6 +119,15 @@ def _straight(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     if pixels.dtype == np.uint16:
         return np.rint(np.minimum(pixels * 65535.0 / np.maximum(share, 1), 65535)).astype(np.uint16)
     return np.where(share > 0, pixels / np.where(share > 0, share, 1), pixels).clip(0, 1).astype(pixels.dtype)
+
+
+def check_tiles(file: Layout, most_pixels: int) -> None:
+    """Raises ImageError for tiles that take more than is allowed, however small the picture in them is."""
+    tile = file.values(322)[:1] + file.values(323)[:1]
+    if len(tile) == 2 and all(tile):
+        width, height = -(-file.width // tile[0]) * tile[0], -(-file.height // tile[1]) * tile[1]
+        if width * height > max(most_pixels, _USUAL_TILE):
+            opening.check_size(width, height, most_pixels)
 
 
 def _check(file: Layout) -> None:

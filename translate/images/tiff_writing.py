@@ -79,6 +79,12 @@ def _values(picture: Picture, order: str) -> np.ndarray:
     planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha[..., None]]
     if picture.pixels.dtype.kind == "f":
         kind = f"{order}f2" if picture.bits == 16 else f"{order}f4"
+        stored = picture.stored
+        if stored is not None and stored.shape == picture.pixels.shape:
+            same = stored * 2 - 1 == picture.pixels
+            whole = np.where(same, stored, (picture.pixels.astype(np.float64) + 1) / 2)
+            rest = [(plane.astype(np.float64) + 1) / 2 for plane in planes[1:]]
+            return np.concatenate([whole.astype(kind), *(plane.astype(kind) for plane in rest)], axis=2)
         return np.concatenate([((plane.astype(np.float64) + 1) / 2).astype(kind) for plane in planes], axis=2)
     return np.concatenate(planes, axis=2).astype(f"{order}u{picture.pixels.dtype.itemsize}")
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +21,17 @@ from translate.images.picture import Picture
 _QUALITY = 95
 _LONGEST_SEGMENT = 65533  # bytes that one segment of a JPEG holds
 _WITHOUT_PROFILE = ("GIF", "BMP", "PPM")
+_WITHOUT_ALPHA = ("JPEG", "PPM")
+
+_EIGHT_BITS = ("JPEG", "WEBP", "AVIF", "GIF", "BMP")
+_METADATA: tuple[tuple[str, Callable[[Picture], bool], tuple[str, ...]], ...] = (
+    ("EXIF", lambda picture: bool(picture.exif), ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")),
+    ("XMP", lambda picture: bool(picture.xmp), ("JPEG", "PNG", "WEBP", "AVIF", "TIFF")),
+    ("IPTC", lambda picture: bool(picture.photoshop), ("JPEG", "TIFF")),
+    ("comment", lambda picture: bool(picture.comment), ("JPEG", "PNG", "GIF")),
+    ("text", lambda picture: any(name in (b"tEXt", b"zTXt", b"iTXt") for name, _ in picture.chunks), ("PNG",)),
+)
+_HELD_ELSEWHERE = ("PNG", "WEBP", "AVIF", "TIFF")  # the format could hold it, in a way that is not written here
 
 
 def write(path: Path, picture: Picture, *, quality: int | None = None, metadata: bool = True) -> None:
@@ -38,8 +50,10 @@ def encode(picture: Picture, suffix: str, *, quality: int | None = None, metadat
     """The file of `picture` in the format of `suffix`.
 
     Alpha, depth, profile and metadata are kept where the format holds them: a depth that it cannot hold becomes 8 bits,
-    colours for which it has no profile become sRGB. `quality` (1 to 100) is that of JPEG, WebP and AVIF, 95 if None;
-    then a JPEG keeps its own tables where they are finer, and a lossless WebP stays so. Without `metadata` only the
+    colours for which it has no profile become sRGB. What alpha hides is not shown where the format holds none.
+    `quality` (1 to 100) is that of JPEG, WebP and AVIF, 95 if None; then a JPEG keeps its own tables where they are
+    finer, a lossless WebP stays so, and a lossy WebP or AVIF that stays one gets 100: it must not become coarser. `lost`
+    says what the format does not hold. Without `metadata` only the
     profile stays: it says what the numbers mean. Raises ImageError if the format is unknown or cannot hold the picture.
     """
     suffix = suffix.lower()
@@ -51,6 +65,27 @@ def encode(picture: Picture, suffix: str, *, quality: int | None = None, metadat
         return _encoded(picture, suffix, quality, metadata)
     except (OSError, ValueError, MemoryError, OverflowError, RuntimeError, struct.error) as error:
         raise ImageError(f"cannot be written as {suffix}: {reason(error)}") from error
+
+
+def lost(picture: Picture, suffix: str) -> tuple[str, ...]:
+    """What `encode` leaves out of `picture` because a file of `suffix` does not hold it, each in a phrase."""
+    suffix = suffix.lower()
+    name = "NPY" if suffix == ".npy" else FORMATS.get(suffix, "")
+    told = []
+    if picture.alpha is not None and name in (*_WITHOUT_ALPHA, "NPY"):
+        told.append(f"transparency left out: {suffix} holds none")
+    elif picture.alpha is not None and name == "GIF" and np.isin(to_depth(picture.alpha, np.uint8), (0, 255)).all() < 1:
+        told.append(f"half transparency left out: {suffix} holds none")
+    if picture.pixels.dtype.kind == "f" and name not in ("TIFF", "NPY"):
+        told.append(f"{16 if name in ('PNG', 'PPM') else 8} bits: {suffix} holds no more")
+    elif picture.pixels.dtype == np.uint16 and name in _EIGHT_BITS:
+        told.append(f"8 bits: {suffix} holds no more")
+    if picture.profile and name in (*_WITHOUT_PROFILE, "NPY"):
+        told.append(f"colours became sRGB: {suffix} holds no profile")
+    for kind, has, formats in _METADATA:
+        if has(picture) and name not in formats:
+            told.append(f"{kind} left out: {suffix} holds none{' here' if name in _HELD_ELSEWHERE else ''}")
+    return tuple(told)
 
 
 def to_pil(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Image.Image:
@@ -72,6 +107,8 @@ def _drawable(pixels: np.ndarray) -> int:
 
 
 def _encoded(picture: Picture, suffix: str, quality: int | None, metadata: bool) -> bytes:
+    if suffix == ".npy" or FORMATS[suffix] in _WITHOUT_ALPHA:
+        picture = colour.without_alpha(picture)
     if suffix == ".npy":
         picture = colour.as_srgb(picture)
         buffer = io.BytesIO()
@@ -80,7 +117,9 @@ def _encoded(picture: Picture, suffix: str, quality: int | None, metadata: bool)
     count, name = _drawable(picture.pixels), FORMATS[suffix]
     if suffix == ".pgm" and count == 3:
         raise ImageError("a .pgm file is grey; this picture has 3 channels. Write .ppm instead.")
-    if name in _WITHOUT_PROFILE and picture.profile:
+    # Files of WebP and AVIF are RGB, for which a profile of grey says nothing.
+    grey = name in ("WEBP", "AVIF") and (picture.profile or b"")[16:20] == b"GRAY"
+    if picture.profile and (name in _WITHOUT_PROFILE or grey):
         picture = colour.as_srgb(picture)
     if name == "TIFF":
         return tiff_writing.encode(picture, metadata)
@@ -116,7 +155,7 @@ def _saved(image: Image.Image, name: str, options: dict[str, object]) -> bytes:
 
 def _options(picture: Picture, name: str, quality: int | None, metadata: bool) -> dict[str, object]:
     """What Pillow's encoders of JPEG, WebP and AVIF are told."""
-    options: dict[str, object] = {"quality": _QUALITY if quality is None else quality}
+    options: dict[str, object] = {"quality": _usual(picture, name) if quality is None else quality}
     if name == "JPEG":
         options |= _jpeg_options(picture, quality, metadata)
     if name == "WEBP":
@@ -138,6 +177,11 @@ def _options(picture: Picture, name: str, quality: int | None, metadata: bool) -
     return options
 
 
+def _usual(picture: Picture, name: str) -> int:
+    """How finely a lossy WebP or AVIF was encoded is not known here: only the best is never coarser."""
+    return 100 if name in ("WEBP", "AVIF") and picture.format == name and not picture.lossless else _QUALITY
+
+
 def _jpeg_options(picture: Picture, quality: int | None, metadata: bool) -> dict[str, object]:
     options: dict[str, object] = {}
     if picture.tables and quality is None:
@@ -146,6 +190,7 @@ def _jpeg_options(picture: Picture, quality: int | None, metadata: bool) -> dict
         if any(mine < theirs for pair in zip(own, usual, strict=True) for mine, theirs in zip(*pair, strict=True)):
             finest = [[min(values) for values in zip(*pair, strict=True)] for pair in zip(own, usual, strict=True)]
             options["qtables"] = finest[: picture.pixels.shape[2]]
+            options["quality"] = -1  # Pillow would scale them by any other
     if picture.format == "JPEG" and picture.subsampling in (0, 1):
         options["subsampling"] = picture.subsampling
     if picture.progressive:

@@ -4,6 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from translate import images
+from translate.errors import NotFiniteError
 from translate.tiling.operations import Box, Pair
 
 
@@ -38,6 +39,8 @@ class Result:
 
     def write(self, box: Box, values: Tensor) -> None:
         rows, columns = (slice(a - start, b - start) for (a, b), start in zip(box, self.corner, strict=True))
+        if not values.isfinite().all():
+            raise NotFiniteError("the model gives values that are not finite.")
         if self.pixels.dtype.kind == "f":
             # images.to_array would clip.
             self.pixels[rows, columns] = values[0].permute(1, 2, 0).numpy()

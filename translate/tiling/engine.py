@@ -12,7 +12,7 @@ from torch import Tensor
 from translate.errors import TranslateError
 from translate.tiling.ends import Picture, Result
 from translate.tiling.memory import ran_out
-from translate.tiling.operations import Box, Norm, Pair, Span
+from translate.tiling.operations import Box, Norm, Padded, Pair, Span
 from translate.tiling.plan import Job, Shape, boxes, jobs_of, last_uses, plane_bytes, tile_bytes, work_of
 from translate.tiling.planes import InFile, InMemory, Plane
 from translate.tiling.trace import Node
@@ -45,6 +45,9 @@ class Engine:
     def __init__(self, nodes: list[Node], shapes: dict[Node, Shape], device: torch.device, memory: int) -> None:
         self.output = nodes[-1]
         self.input = nodes[0]
+        # A thin picture is little of the plane that the network sees.
+        padded = isinstance(nodes[1].operation, Padded)
+        self.size: Pair = shapes[nodes[1 if padded else 0]][1:]
         self.shapes = shapes
         self.device = device
         self.memory = memory
@@ -196,7 +199,8 @@ class Engine:
         return side
 
     def _scaled(self, job: Job, tile: int) -> int:
-        return -(-tile * self.shapes[job.target][1] // self.shapes[self.input][1])
+        own = self.shapes[job.target][1:]
+        return min(-(-tile * side // size) for side, size in zip(own, self.size, strict=True))
 
 
 def _parts(box: Box, side: int) -> list[Box]:
