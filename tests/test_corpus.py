@@ -1,6 +1,7 @@
 """Hostile and odd files: every one is read, seen, written and read again as it should be, or refused by name."""
 
 import os
+import re
 import socket
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,9 @@ from odd_files import Case
 from odder_files import CASES, wholes
 from PIL import Image
 
+import translate
 from translate import images
+from translate.convert import convert
 from translate.errors import ImageError
 
 
@@ -52,6 +55,30 @@ def test_each(tmp_path: Path, family: str, case: Case):
         assert np.allclose(again.pixels, picture.pixels, atol=2e-7)
     else:
         assert np.array_equal(again.pixels, picture.pixels)
+
+
+def test_a_folder_of_them_all_is_converted(tmp_path: Path):
+    cases, source, target = {case.name: case for _, case in CASES}, tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for case in cases.values():
+        (source / case.name).write_bytes(case.data)
+    summary = convert(translate.load("identity"), source, target)
+    refused = {name for name, case in cases.items() if case.pixels is None}
+    assert {Path(path).name for path in summary.failed} == refused
+    assert all(
+        path in said and re.search(cases[Path(path).name].refused, said) for path, said in summary.failed.items()
+    )
+    assert {path.name for path in images.list_images(target)} == set(cases) - refused
+    assert summary.translated == len(cases) - len(refused)
+    for name, case in cases.items():
+        if case.pixels is None:
+            continue
+        made = images.read(target / name)
+        assert made.pixels.dtype == case.pixels.dtype and made.pixels.shape == case.pixels.shape, name
+        far = np.abs(made.pixels.astype(float) - case.pixels)
+        assert far.mean() < 6 if case.lossy else not far.any(), name
+        assert (made.alpha is None) == (case.alpha is None), name
+        assert made.alpha is None or np.array_equal(made.alpha, case.alpha), name
 
 
 def there_and_back(folder: Path, picture: images.Picture) -> images.Picture:

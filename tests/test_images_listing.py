@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from translate import images
-from translate.errors import ImageError
+from translate.errors import ConfigError, ImageError
 
 
 def made(folder: Path, *names: str) -> None:
@@ -50,6 +50,14 @@ def test_loops_end(tmp_path: Path):
     (("[ac].jpg",), (), "a.jpg sub/c.jpg"),
     (("[!a].jpg",), (), "sub/c.jpg sub/deep/e.jpg other/f.jpg"),
     ((), ("sub",), "a.jpg b.png other/f.jpg"),
+    ((), ("sub/",), "a.jpg b.png other/f.jpg"),
+    ((), ("deep/",), "a.jpg b.png sub/c.jpg sub/d.png other/f.jpg"),
+    ((), ("./",), ""),
+    (("sub/",), (), "sub/c.jpg sub/d.png sub/deep/e.jpg"),
+    (("/sub/", "o*/"), (), "sub/c.jpg sub/d.png sub/deep/e.jpg other/f.jpg"),
+    (("sub/deep/",), (), "sub/deep/e.jpg"),
+    (("deep/",), (), "sub/deep/e.jpg"),
+    (("/deep/", "su/"), (), ""),
     ((), ("sub/*",), "a.jpg b.png other/f.jpg"),
     ((), ("**/deep/**", "*.png"), "a.jpg sub/c.jpg other/f.jpg"),
     (("*.jpg",), ("a.*", "deep"), "sub/c.jpg other/f.jpg"),
@@ -58,6 +66,13 @@ def test_loops_end(tmp_path: Path):
 def test_patterns(tmp_path: Path, include: tuple[str, ...], exclude: tuple[str, ...], expected: str):
     made(tmp_path, "a.jpg", "b.png", "sub/c.jpg", "sub/d.png", "sub/deep/e.jpg", "other/f.jpg")
     assert walked(tmp_path, include=include, exclude=exclude) == set(expected.split())
+
+
+def test_what_is_no_pattern_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"'\[z-a\]\*' is not a pattern"):
+        images.walk_images(tmp_path, include=["*.png", "[z-a]*"])
+    with pytest.raises(ConfigError, match=r"z-a"):
+        images.matches("a.png", ["[z-a]*/"])
 
 
 def test_what_cannot_be_looked_into_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,7 @@ LAYERS = [
     ["errors", "version", "files", "config", "images", "distributed", "stopping", "log", "machine", "streams"],
     ["data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods", "tiling"],
-    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines"],
+    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting"],
     ["translator", "loading", "export", "convert", "display", "fit"],
     ["cli"],
 ]
@@ -34,6 +34,7 @@ KNOWN = {
     ("run", "validation"),
     ("run", "trainer"),
     ("engines", "checkpoint"),
+    ("fitting", "engines"),
     ("convert", "translator"),
     ("loading", "translator"),
     ("fit", "display"),

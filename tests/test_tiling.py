@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import images, networks
-from translate.errors import ConfigError, DiskFullError, TranslateError
+from translate.errors import ConfigError, DiskFullError, NotFiniteError, TranslateError
 from translate.networks.blocks import mirror_pad, per_image_statistics, translate_any_size
 from translate.tiling import bytes_per_pixel, engine, translate_tiled
 from translate.tiling.planes import InFile
@@ -160,6 +160,31 @@ def test_floats_beyond_the_range_are_not_clipped():
     assert np.array_equal(translate_tiled(Brighter(), pixels, tile=4), pixels + np.float32(0.5))
 
 
+@pytest.mark.parametrize("tile", [1, 5, 63])
+def test_tiles_may_be_as_small_as_a_pixel(tile: int):
+    network, pixels = made("resnet"), picture(9, 14)
+    assert np.abs(translate_tiled(network, pixels, tile=tile) - untiled(network, pixels)).max() < CLOSE
+
+
+@pytest.mark.parametrize("tile", [0, -64])
+def test_tiles_of_nothing_are_refused(tile: int):
+    with pytest.raises(ConfigError, match=f"tile is {tile}"):
+        translate_tiled(made("resnet"), picture(9, 14), tile=tile)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_values_that_are_not_finite_are_an_error(dtype: type, value: float):
+    class Broken(nn.Module):
+        multiple = minimum = 1
+
+        def forward(self, values: Tensor) -> Tensor:
+            return values + value
+
+    with pytest.raises(NotFiniteError, match="not finite"):
+        translate_tiled(Broken(), np.zeros((5, 6, 3), dtype), tile=4)
+
+
 def test_bfloat16_is_close():
     network, pixels = made("resnet"), picture(80, 70)
     result = translate_tiled(network, pixels, tile=32, dtype=torch.bfloat16)
@@ -298,7 +323,7 @@ def test_out_of_memory_above_a_size(which: str, monkeypatch: pytest.MonkeyPatch,
 
 def test_out_of_memory_for_good_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
     calls = failing(monkeypatch, lambda *_: True, MemoryError())
-    with pytest.raises(TranslateError, match="even for tiles of 64 pixels .*--memory"):
+    with pytest.raises(TranslateError, match="even for tiles of 64 pixels .*a smaller picture"):
         translate_tiled(made("resnet"), picture(151, 203), tile=512)
     assert len(calls) <= 5
 

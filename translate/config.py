@@ -121,7 +121,7 @@ class ConvertSettings(Config):
 
     format: str | None = Field(None, description="Write png, jpg, webp, tif ... instead of each input's own format.")
     quality: int | None = Field(
-        None, ge=1, le=100, description="Of JPEG, WebP and AVIF; default: 95, and never coarser than a JPEG input."
+        None, ge=1, le=100, description="Of JPEG, WebP and AVIF; default: 95, and never coarser than the input was."
     )
     strip_metadata: bool = Field(False, description="Leave EXIF, XMP and texts out; the colour profile stays.")
     max_pixels: int = Field(2**28, ge=1, description="Refuse larger pictures before they are decoded.")

@@ -12,8 +12,9 @@ from translate import checkpoint, engines
 from translate.checkpoint import About, Model
 from translate.engines.unchanged import Unchanged
 from translate.errors import CheckpointError, ConfigError
+from translate.fitting import Tile
 from translate.trainer import choose_device
-from translate.translator import IDENTITY, Tile, Translator
+from translate.translator import IDENTITY, Translator
 
 
 def load(

@@ -4,8 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -16,21 +15,15 @@ from translate import engines, images
 from translate.checkpoint import About, Model
 from translate.config import Direction
 from translate.engines import Engine
-from translate.errors import ConfigError, NotFiniteError
-from translate.machine import memory
+from translate.errors import ConfigError
+from translate.fitting import Fitting, Tile
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
 from translate.streams import in_order
-from translate.tiling import bytes_per_pixel, translate_tiled
-from translate.tiling.memory import ran_out
 
-Tile = int | Literal["auto", "off"]
 Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
 
 IDENTITY = "identity"
-_TILE = 1024
-_SPARE = 1.5
-"""Convolutions take working memory beside the values that they are between."""
 
 
 class Translator:
@@ -69,11 +62,8 @@ class Translator:
             for direction, network in model.networks.items()
         }
         self._engines: dict[Direction, Engine] = dict(ready or {})
-        self._exact: dict[Direction, Engine] = {}
-        self._needs: dict[Direction, float] = {}
-        self._largest = 2**62  # pixels of a batch, once a larger one has met the end of the memory
+        self._fittings: dict[Direction, Fitting] = {}
         self._making = threading.RLock()
-        self._tiling = threading.Lock()
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -196,44 +186,16 @@ class Translator:
         direction = self.checked(direction)
         tell = tell or (lambda index, text: self._say(text))
         matched = [images.match_channels(array, self.channels(direction)[0]) for array in pixels]
-        height, width = matched[0].shape[:2]
-        if self._needs_tiles(direction, height, width):
-            return [self._in_tiles(array, direction, index, tell) for index, array in enumerate(matched)]
-        most = self._most(direction, height, width)
-        made: list[np.ndarray] = []
-        for first in range(0, len(matched), most):
-            part = matched[first : first + most]
-            made += self._whole(part, direction, partial(_shifted, tell, first))
-        return made
+        return self._fitting(direction).run(matched, tell)
 
-    def _whole(
-        self, pixels: list[np.ndarray], direction: Direction, tell: Callable[[int, str], None]
-    ) -> list[np.ndarray]:
-        try:
-            return self._run(self.engine(direction), pixels)
-        except NotFiniteError:
-            if len(pixels) == 1:
-                if self.engine(direction).precision == "fp32" or not self._networks:
-                    raise
-                tell(0, f"values beyond {self.engine(direction).precision}: translated in fp32")
-                return self._run(self._exact_engine(direction), pixels)
-        except (MemoryError, RuntimeError) as error:
-            if not ran_out(error) or not self._networks:
-                raise
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            if len(pixels) == 1:
-                if self.tile == "off":
-                    raise
-                return [self._in_tiles(pixels[0], direction, 0, tell)]
-            area = pixels[0].shape[0] * pixels[0].shape[1]
-            self._largest = min(self._largest, len(pixels) // 2 * area)
-        half = (len(pixels) + 1) // 2
-        rest = self._whole(pixels[half:], direction, partial(_shifted, tell, half))
-        return self._whole(pixels[:half], direction, tell) + rest
-
-    def _run(self, engine: Engine, pixels: list[np.ndarray]) -> list[np.ndarray]:
-        return images.from_batch(engine(images.to_batch(pixels)), pixels[0].dtype)
+    def _fitting(self, direction: Direction) -> Fitting:
+        with self._making:
+            if direction not in self._fittings:
+                network = self._networks.get(direction)
+                self._fittings[direction] = Fitting(
+                    lambda: self.engine(direction), network, self.device, self.streams or 1, self.tile
+                )
+            return self._fittings[direction]
 
     def _tensor(self, batch: Tensor, direction: Direction | None) -> Tensor:
         direction = self.checked(direction)
@@ -261,58 +223,11 @@ class Translator:
             made.info["icc_profile"] = output.profile
         return made
 
-    def _exact_engine(self, direction: Direction) -> Engine:
-        with self._making:
-            if direction not in self._exact:
-                network = self._networks[direction]
-                self._exact[direction] = engines.make_engine(network, device=self.device, streams=self.streams)
-            return self._exact[direction]
-
-    def _needs_tiles(self, direction: Direction, height: int, width: int) -> bool:
-        if self.tile == "off" or not self._networks:
-            return False
-        if self.tile == "auto":
-            return self._bytes(direction) * height * width > memory(self.device, self.streams or 1)
-        return max(height, width) > self.tile
-
-    def _most(self, direction: Direction, height: int, width: int) -> int:
-        """How many images of that size one call may take."""
-        fitting = [self._largest // (height * width)]
-        if self._networks:
-            fitting.append(int(memory(self.device, self.streams or 1) / (self._bytes(direction) * height * width)))
-        return max(1, min(fitting))
-
-    def _bytes(self, direction: Direction) -> float:
-        """Memory that a pixel takes when a picture is translated whole; reading it off the network takes a while."""
-        with self._making:
-            if direction not in self._needs:
-                self._needs[direction] = _SPARE * bytes_per_pixel(self._networks[direction])
-            return self._needs[direction]
-
-    def _in_tiles(
-        self, pixels: np.ndarray, direction: Direction, index: int, tell: Callable[[int, str], None]
-    ) -> np.ndarray:
-        tile = self.tile if isinstance(self.tile, int) else _TILE
-        network = self.network(direction)
-        tell(index, f"in tiles of {tile} pixels, by torch")
-        half = self.engine(direction).precision == "bf16"
-        planes = memory(torch.device("cpu"), 1)  # what is kept between two passes lies there
-        with self._tiling:  # one at a time: each takes as much memory as it may
-            try:
-                dtype = torch.bfloat16 if half else torch.float32
-                return translate_tiled(network, pixels, tile=tile, device=self.device, dtype=dtype, memory=planes)
-            except NotFiniteError:
-                if not half:
-                    raise
-            tell(index, "values beyond bf16: translated in fp32")
-            return translate_tiled(network, pixels, tile=tile, device=self.device, memory=planes)
-
     def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
+        """A frame as it is, or made smaller until it fits into memory whole."""
         height, width = frame.shape[:2]
-        share = (memory(self.device, self.streams or 1) / (self._bytes(direction) * height * width)) ** 0.5
-        if share >= 1:
-            return frame
-        return images.resize(frame, max(1, int(height * share)), max(1, int(width * share)))
+        scale = max(1.0, self._fitting(direction).share(height, width)) ** -0.5
+        return images.resize(frame, max(1, int(height * scale)), max(1, int(width * scale)))
 
     def _say(self, text: str) -> None:
         if text not in self.notices:
@@ -325,10 +240,6 @@ class Translator:
             there = " or ".join(self.directions)
             raise ConfigError(f"This model translates {there}, not {chosen}.")
         return chosen
-
-
-def _shifted(tell: Callable[[int, str], None], first: int, index: int, text: str) -> None:
-    tell(first + index, text)
 
 
 def _as_float(batch: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ class Worker:
             finished = _masked(picture, finished, work.mask)
         shown = _side_by_side(picture, finished) if self.settings.side_by_side else finished
         suffix = self.settings.format or _suffix(job, shown)
-        lost = list(getattr(images, "lost", lambda p, s: ())(shown, suffix))  # TEMP
+        lost = list(images.lost(_bare(shown) if self.settings.strip_metadata else shown, suffix))
         if work.mask is not None and suffix.lower() in _LOSSY:
             lost.append(f"{suffix} compresses what the mask keeps, too: --format png keeps it bit for bit")
         try:
@@ -208,3 +208,8 @@ def _alike(before: Picture, after: Picture) -> tuple[np.ndarray, np.ndarray]:
 def _suffix(job: Job, picture: Picture) -> str:
     """The format that the input really has; where the output is named after another one (.npy, .ppm), that."""
     return job.target.suffix if job.renamed else images.suffix_of(picture)
+
+
+def _bare(picture: Picture) -> Picture:
+    """The picture without what nobody misses where metadata are left out."""
+    return replace(picture, exif=None, xmp=None, photoshop=None, comment=None, chunks=())

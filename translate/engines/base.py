@@ -78,7 +78,7 @@ class Engine(ABC):
         if images.dtype != torch.uint8 and not values.isfinite().all():
             raise NotFiniteError("the image holds values that are not finite.")
         values = values.float().div_(127.5).sub_(1) if images.dtype == torch.uint8 else values
-        values = _any_size(self._run, self.sized, values)
+        values = any_size(self._run, self.sized, values)
         if not values.isfinite().all():
             raise NotFiniteError(f"the model gives values that are not finite, in {self.precision}.")
         if images.dtype == torch.uint8:
@@ -105,7 +105,7 @@ def sized_as(network: nn.Module) -> Sized:
 def fitted(sized: Sized, images: Tensor) -> Tensor:
     """`images` (N, C, H, W) continued by mirroring to a size that the network takes."""
     seen: list[Tensor] = []
-    _any_size(lambda padded: seen.append(padded) or padded, sized, images)  # type: ignore[func-returns-value]
+    any_size(lambda padded: seen.append(padded) or padded, sized, images)  # type: ignore[func-returns-value]
     return seen[0]
 
 
@@ -119,5 +119,6 @@ class _Shaped:
         return self.run(images)
 
 
-def _any_size(run: Callable[[Tensor], Tensor], sized: Sized, images: Tensor) -> Tensor:
+def any_size(run: Callable[[Tensor], Tensor], sized: Sized, images: Tensor) -> Tensor:
+    """What `run` gives for `images`, mirrored to a size that it takes and cut again."""
     return translate_any_size(cast(nn.Module, _Shaped(run, sized)), images)

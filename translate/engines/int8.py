@@ -11,7 +11,7 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from translate.engines.base import Engine, Sized, fitted, sized_as
 from translate.engines.extras import require
 from translate.engines.precision import choose_precision
 from translate.engines.rewrite import on_cpu, rewrite
-from translate.errors import ConfigError
+from translate.errors import ConfigError, TranslateError
 
 
 def quantise(
@@ -42,7 +42,7 @@ def quantise(
     `least`, and the PSNR in dB, of its 8-bit outputs against those of float32 on all of `held_out` together.
     With `cache`, a folder, the quantised model of this network is taken from there, whatever it was calibrated with, so
     that a job that is begun anew gives the same bytes; if there is none, it is put there. It too is measured first.
-    Raises ConfigError if there are no images or the packages are missing.
+    Raises ConfigError if there are no images or the packages are missing, TranslateError if those packages fail.
     """
     require("int8", "openvino", "nncf")
     from translate.engines.openvino_ import OpenVINOEngine, openvino_engine
@@ -52,12 +52,28 @@ def quantise(
     sized = sized_as(network)
     place = None if cache is None else cache / f"int8-{_digest(network)}"
     kept = None if place is None else _read(place)
-    xml, weights, hint = kept or (*_quantised(network, sized, calibration), choose_precision(torch.device("cpu")))
-    engine = OpenVINOEngine(_parsed(xml, weights), sized, precision="int8", hint=hint, streams=streams)
-    psnr = _psnr(engine, openvino_engine(network, precision="fp32", streams=None), held_out)
+    with _failing():
+        xml, weights, hint = kept or (*_quantised(network, sized, calibration), choose_precision(torch.device("cpu")))
+        engine = OpenVINOEngine(_parsed(xml, weights), sized, precision="int8", hint=hint, streams=streams)
+        psnr = _psnr(engine, openvino_engine(network, precision="fp32", streams=None), held_out)
     if place is not None and kept is None:
         _keep(place, xml, weights, hint)
     return (engine if psnr >= least else None), psnr
+
+
+@contextlib.contextmanager
+def _failing() -> Iterator[None]:
+    """Whatever NNCF or OpenVINO raise becomes a TranslateError."""
+    try:
+        yield
+    except TranslateError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+        raise TranslateError(
+            f"Quantising to int8 failed ({reason}). --precision auto translates without it."
+        ) from error
 
 
 def _quantised(network: nn.Module, sized: Sized, calibration: Sequence[Tensor]) -> tuple[bytes, bytes]:

@@ -1,14 +1,17 @@
 """torch itself: eager, or compiled for one size of image."""
 
+import contextlib
 import copy
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from translate.engines.base import Engine, Sized, sized_as
+from translate.engines.base import Engine, Sized, any_size, sized_as
 from translate.engines.rewrite import rewrite
+from translate.errors import NotFiniteError
 
 CUDA_BATCH = 16
 """Batches of one leave half of a large GPU idle."""
@@ -45,11 +48,20 @@ class TorchEngine(Engine):
         self._network = network.to(device) if sized else _prepared(network, device, self._dtype, self._format)
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self._shape: tuple[int, ...] = ()
+        self._own = threading.local()
         if device.type == "cuda":
             self.batch = CUDA_BATCH
+            # Other streams than this one, which copies the weights, will read them.
+            torch.cuda.synchronize(device)
         if compile_for:
-            self._compile(compile_for)
+            with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+                self._compile(compile_for)
         self.about = self.phrase(f"compiled for {compile_for} pixels" if compile_for else "")
+
+    def phrase(self, more: str = "") -> str:
+        said = super().phrase(more)
+        shortened = self.device.type == "cuda" and self.precision == "fp32" and torch.backends.cudnn.allow_tf32
+        return said.replace(" fp32", " fp32 (TF32)", 1) if shortened else said
 
     def _compile(self, side: int) -> None:
         import torch._inductor.config as settings
@@ -82,26 +94,61 @@ class TorchEngine(Engine):
             return self._compiled(images)
         return self._network(images.to(self._dtype).contiguous(memory_format=self._format)).float()
 
-    def _fetch(self, images: Tensor) -> Tensor:
-        if self.device.type != "cuda" or images.is_cuda:
-            return images.to(self.device)
-        return images.contiguous().pin_memory().to(self.device, non_blocking=True)
+    @torch.no_grad()
+    def _translate(self, images: Tensor) -> Tensor:
+        if self.device.type != "cuda":
+            return super()._translate(images)
+        with torch.cuda.device(self.device):
+            before = torch.cuda.current_stream(self.device)
+            stream = self._stream()
+            stream.wait_stream(before)
+            with torch.cuda.stream(stream):
+                result, finite = self._queued(images)
+            if images.is_cuda:
+                # Neither may be given to others before both streams are done with it.
+                images.record_stream(stream)
+                result.record_stream(before)
+                before.wait_stream(stream)
+            done = torch.cuda.Event()
+            done.record(stream)
+            done.synchronize()  # only this call's work is waited for, not what other threads have queued
+        if not finite[0]:
+            raise NotFiniteError("the image holds values that are not finite.")
+        if not finite[1]:
+            raise NotFiniteError(f"the model gives values that are not finite, in {self.precision}.")
+        return result
 
-    def _deliver(self, values: Tensor, device: torch.device) -> Tensor:
+    def _stream(self) -> torch.cuda.Stream:
+        """The stream of this thread: in one for all, copies of one batch would wait for the computing of another."""
+        if self._workers:
+            return torch.cuda.current_stream(self.device)  # the one that the CUDA graph was recorded beside
+        if not hasattr(self._own, "stream"):
+            self._own.stream = torch.cuda.Stream(self.device)
+        return cast(torch.cuda.Stream, self._own.stream)
+
+    def _queued(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The result, and whether input and output are finite: both are there once the stream is done."""
+        home = images if images.is_cuda else images.contiguous().pin_memory()
+        values = home.to(self.device, non_blocking=True)
+        in_bytes = images.dtype == torch.uint8
+        entered = values.isfinite().all()
+        values = values.float().div_(127.5).sub_(1) if in_bytes else values
+        values = any_size(self._run, self.sized, values)
+        finite = torch.stack([entered, values.isfinite().all()])
+        if in_bytes:
+            values = values.clamp(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
         values = values.contiguous()
-        if not values.is_cuda or device.type != "cpu":
-            return values.to(device)
-        # Only this call's work is waited for, not what other threads have queued.
-        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        host.copy_(values, non_blocking=True)
-        done = torch.cuda.Event()
-        done.record()
-        done.synchronize()
-        return host
+        return (values if images.is_cuda else _sent(values)), _sent(finite)
+
+
+def _sent(values: Tensor) -> Tensor:
+    """`values` on the CPU, once the current stream is done."""
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    return host.copy_(values, non_blocking=True)
 
 
 class _ToFloat(nn.Module):
-    """The last layer's sums in float32, so that tanh's values near -1 and 1 are not rounded to bfloat16."""
+    """Lets tanh compute in float32: what it takes is rounded to bfloat16, what it makes of that is not."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()

@@ -4,8 +4,9 @@ Everywhere else an image is float (C, H, W) in [-1, 1], in sRGB. A file of 16 bi
 is an error. Damage in the middle is one only where the format can tell: a JPEG whose middle is missing but whose end is
 there, or a flipped bit in most formats, decodes to wrong pixels, and no decoder that is used here says so. What comes
 with the pixels is carried as far as the format that is written holds it (`lost` says what it does not), and a picture
-that is not changed is written as it was in a format without loss. Pillow decodes what has 8 bits, because it is strict; OpenCV decodes
-PNGs of 16 bits, which Pillow would cut down to 8, and TIFFs of 16 bits and floats are put together from their tags.
+that is not changed is written as it was in a format without loss. Pillow decodes what has 8 bits, because it is strict;
+OpenCV decodes PNGs of 16 bits, which Pillow would cut down to 8, and TIFFs of 16 bits and floats are put together from
+their tags.
 """
 
 from translate.images.arrays import fill, resize, to_array, to_depth, to_tensor

@@ -1,5 +1,6 @@
 """Which file formats there are, how to tell them by their first bytes, and why one could not be read or written."""
 
+import re
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError, features
@@ -9,6 +10,8 @@ from translate.images.picture import Picture
 FORMATS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".jpe": "JPEG",
     ".png": "PNG",
     ".tif": "TIFF",
     ".tiff": "TIFF",
@@ -69,12 +72,21 @@ def lie(path: Path, found: str) -> tuple[str, ...]:
     return () if said == found else (f"{found}, though its name says {path.suffix}",)
 
 
+def too_many(found: int, most: int) -> str:
+    """The reason for refusing a picture of `found` pixels."""
+    return (
+        f"{found} pixels, more pixels than the {most} that are allowed here: it could exhaust the memory. If it is "
+        f"sound, allow more: --max-pixels {found}."
+    )
+
+
 def reason(error: BaseException) -> str:
     """One line for the user, with its full stop, in place of what a decoder or the disk said."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image of a known format, or damaged."
     if isinstance(error, Image.DecompressionBombError):
-        return "more pixels than a file may have here (it could exhaust the memory)."
+        found, twice = map(int, re.findall(r"\d+", str(error))[:2])  # Pillow forgives up to twice its limit
+        return too_many(found, twice // 2)
     if isinstance(error, FileNotFoundError):
         return "there is no such file."
     if isinstance(error, MemoryError):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from translate.errors import ImageError
+from translate.errors import ConfigError, ImageError
 from translate.images.formats import SUFFIXES
 
 Report = Callable[[Path, str], None]
@@ -36,8 +36,9 @@ def walk_images(
 
     No listing is held in memory. Hidden files and folders are left out, a link that leads back up is not followed.
     `include` and `exclude` are patterns on the relative path: `*` stays within a folder, `**` does not, one without a
-    slash matches names; a folder that `exclude` matches is not entered. A subfolder that cannot be looked into goes to
-    `on_error` with the reason; for `folder` itself that raises ImageError, at once.
+    slash matches names, one that ends with a slash a folder and all in it; a folder that `exclude` matches is not
+    entered. A subfolder that cannot be looked into goes to `on_error` with the reason; for `folder` itself that raises
+    ImageError, at once, and ConfigError for what is no pattern.
     """
     try:
         os.scandir(folder).close()
@@ -90,7 +91,19 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _patterns(patterns: Iterable[str]) -> list[re.Pattern[str]]:
-    return [re.compile(_expression(pattern), re.DOTALL) for pattern in patterns]
+    return [_compiled(pattern) for pattern in patterns]
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    named = pattern.rstrip("/")
+    if not named.removeprefix("."):  # the folder that is walked
+        expression = ".*" if pattern.endswith("/") else _expression(pattern)
+    else:
+        expression = _expression(named) + ("(?:/.*)?" if pattern.endswith("/") else "")
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error as error:
+        raise ConfigError(f"{pattern!r} is not a pattern of file names: {error.msg}.") from None
 
 
 def _expression(pattern: str) -> str:

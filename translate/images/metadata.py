@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from translate.images import png, tags, tiff
+from translate.images import png, tags, tiff, webp
 
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _LONG_XMP = b"http://ns.adobe.com/xmp/extension/\0"
@@ -40,7 +40,7 @@ def carried(image: Image.Image, data: bytes) -> Fields:
             found["notes"] = (trouble,) if trouble else ()
         found["dpi"] = info.get("dpi")
     elif image.format == "WEBP":
-        found["lossless"] = b"VP8L" in _riff_names(data)
+        found["lossless"], found["quality"] = webp.lossless(data), webp.quality(data)
     elif image.format == "BMP":
         found["dpi"] = info.get("dpi")
     elif image.format == "AVIF":
@@ -121,18 +121,6 @@ def _of_jpeg(image: Image.Image) -> Fields:
         found["subsampling"] = max(0, JpegImagePlugin.get_sampling(image))
     found["progressive"] = bool(image.info.get("progressive"))
     return found
-
-
-def _riff_names(data: bytes) -> set[bytes]:
-    """Names of the chunks of a WebP up to its first picture."""
-    names, place = set(), 12
-    while place + 8 <= len(data):
-        name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
-        names.add(name)
-        if name in (b"VP8L", b"VP8 "):
-            break
-        place += 24 if name == b"ANMF" else 8 + length + length % 2
-    return names
 
 
 def avif_bits(data: bytes) -> int:

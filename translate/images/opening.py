@@ -14,6 +14,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from translate.errors import ImageError
+from translate.images.formats import too_many
 
 # Filters of the warnings module and Pillow's limit belong to the whole process: two threads that set and restore them
 # at once would leave the wrong ones behind. Only heads are read under this lock; pixels are decoded outside.
@@ -75,17 +76,20 @@ def check_size(width: int, height: int, most_pixels: int) -> None:
     if width < 1 or height < 1:
         raise ImageError(f"its head says {width} x {height} pixels: damaged.")
     if width * height > most_pixels:
-        raise ImageError(
-            f"its head says {width} x {height} pixels, more pixels than a file may have here ({most_pixels}): it could "
-            "exhaust the memory. If it is sound, allow more."
-        )
+        raise ImageError(f"its head says {width} x {height}: {too_many(width * height, most_pixels)}")
 
 
 def check_canvas(head: bytes, name: str, most_pixels: int) -> None:
-    """Check the size that a GIF or WebP declares, for which Pillow makes room when it opens the file."""
+    """Check the size that a GIF or WebP declares (32 bytes do), for which Pillow makes room when it opens the file."""
     if name == "GIF" and len(head) >= 10:
         width, height = struct.unpack_from("<HH", head, 6)
         check_size(width, height, most_pixels)
     if name == "WEBP" and head[12:16] == b"VP8X" and len(head) >= 30:
         width, height = (int.from_bytes(head[place : place + 3], "little") + 1 for place in (24, 27))
         check_size(width, height, most_pixels)
+    if name == "WEBP" and head[12:16] == b"VP8 " and head[23:26] == b"\x9d\x01*" and len(head) >= 30:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", head, 26))
+        check_size(width, height, most_pixels)
+    if name == "WEBP" and head[12:16] == b"VP8L" and len(head) >= 25:
+        sides = int.from_bytes(head[21:25], "little")
+        check_size((sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1, most_pixels)

@@ -17,8 +17,9 @@ class Picture:
     for arrays). `notes` are things to tell the user. The rest is carried from file to file: `xmp`, `photoshop` (image
     resources, IPTC among them), `dpi`, `comment`, `chunks` (other chunks of a PNG), and how the file was encoded:
     JPEG's quantisation `tables` (of luma, of chroma) and `subsampling` (as Pillow numbers it; 0 is 4:4:4), `lossless`
-    of a WebP, `packed` False for a TIFF without compression, `bits` of the file where they are not those of `pixels`,
-    and `stored`, the floats of a TIFF in [0, 1] as they lay there: in [-1, 1] small ones lose their last bits.
+    of a WebP, the least `quality` that is no coarser than a lossy one, `packed` False for a TIFF without compression,
+    `bits` of the file where they are not those of `pixels`, and `stored`, the floats of a TIFF in [0, 1] as they lay
+    there: in [-1, 1] small ones lose their last bits. The EXIF block holds no thumbnail of the picture as it was.
     """
 
     pixels: np.ndarray
@@ -36,6 +37,7 @@ class Picture:
     subsampling: int = -1
     progressive: bool = False
     lossless: bool = False
+    quality: int = 100
     packed: bool = True
     bits: int = 0
     stored: np.ndarray | None = None

@@ -1,6 +1,7 @@
 """Files and Pillow images to pictures: decode, turn upright, refuse what is damaged."""
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,8 @@ from translate.images.metadata import Fields
 from translate.images.picture import MOST_PIXELS, Picture
 
 _UNKNOWN = "not an image of a known format, or damaged."
+_START = 1 << 16  # bytes in which a head lies
+_LARGE = 1 << 22  # bytes of a file whose head is looked at first; smaller ones are read at once, which is faster
 
 
 def read(path: Path, *, most_pixels: int | None = None) -> Picture:
@@ -27,9 +30,13 @@ def read(path: Path, *, most_pixels: int | None = None) -> Picture:
     (default MOST_PIXELS).
     """
     with _naming(path):
+        most = MOST_PIXELS if most_pixels is None else most_pixels
         with opening.regular(path) as file:
+            if os.fstat(file.fileno()).st_size > _LARGE:
+                _look_ahead(file, most)
+                file.seek(0)
             data = file.read()
-        picture = _decoded(data, MOST_PIXELS if most_pixels is None else most_pixels)
+        picture = _decoded(data, most)
         return _noted(picture, lie(path, picture.format))
 
 
@@ -78,12 +85,40 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: {reason(error)}") from error
 
 
+def _format(start: bytes) -> str:
+    """The format of a file that begins so; raises ImageError if it is none of ours."""
+    name = format_of(start[:16])
+    if not name:
+        raise ImageError(_UNKNOWN if start else "the file is empty.")
+    return name
+
+
+def _look_ahead(file: BinaryIO, most: int) -> None:
+    """Raises ImageError for what is no image or says that it is too large, before it fills the memory."""
+    start = file.read(_START)
+    name = _format(start)
+    opening.check_canvas(start[:32], name, most)
+    if name == "NPY":
+        height, width = plain.npy_shape(file)[0][:2]
+        opening.check_size(width, height, most)
+    elif name == "PNG":
+        opening.check_size(*png.head(start)[:2], most)
+    elif name == "PPM":
+        head = plain.ppm_head(start)
+        opening.check_size(head.width, head.height, most)
+    elif name == "TIFF":
+        if sides := tiff.sides(file):
+            opening.check_size(*sides, most)
+    elif name in ("JPEG", "BMP"):  # of the others Pillow would read all
+        file.seek(0)
+        with opening.opened(file, name, most):
+            pass
+
+
 def _decoded(data: bytes, most: int) -> Picture:
-    name = format_of(data[:16])
+    name = _format(data)
     if name == "NPY":
         return Picture(plain.npy(data, most), format="NPY")
-    if not name:
-        raise ImageError(_UNKNOWN if data else "the file is empty.")
     if name == "TIFF":
         return _tiff(data, most)
     if name == "PPM":
@@ -159,12 +194,10 @@ def _noted(picture: Picture, notes: tuple[str, ...]) -> Picture:
 def _head(path: Path) -> tuple[int, int, int]:
     """(height, width, channels) after orientation."""
     with _naming(path), opening.regular(path) as file:
-        start = file.read(65536)
-        name = format_of(start[:16])
+        start = file.read(_START)
+        name = _format(start)
         if name == "NPY":
             return plain.npy_shape(file)[0]  # type: ignore[return-value]
-        if not name:
-            raise ImageError(_UNKNOWN if start else "the file is empty.")
         if name == "TIFF":
             layout = tiff.layout(start + file.read())
             turned = metadata.tiff_orientation(layout) >= 5

@@ -13,6 +13,7 @@ LAYERS = 37724  # Photoshop's layers: another picture, and a large one
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 LETTERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MOST_TAGS = 1000
+LONGEST = 8 + 20 * _MOST_TAGS  # bytes of a directory, without what its tags point to
 
 
 class Tag(NamedTuple):
@@ -74,6 +75,20 @@ def directory(data: bytes, start: Head, offset: int, depth: int = 0, room: list[
         if number in (EXIF, GPS, INTEROP) and depth < 2:
             tag = _pointing(data, start, tag, depth, room)
         found[number] = tag
+    return found
+
+
+def inline(data: bytes, start: Head) -> dict[int, int]:
+    """The tags of one whole number in the directory that `data` begins with; raises struct.error as `directory`."""
+    order, big, _ = start
+    count, place, _ = _extent(data, start, 0)
+    width, room = (20, 8) if big else (12, 4)
+    found: dict[int, int] = {}
+    for entry in range(place, place + min(count, _MOST_TAGS) * width, width):
+        number, kind, values = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, entry)
+        letter = LETTERS.get(kind, "f")
+        if values == 1 and letter not in "fd" and SIZES[kind] <= room:
+            found.setdefault(number, struct.unpack_from(order + letter, data, entry + width - room)[0])
     return found
 
 

@@ -7,6 +7,7 @@ together here. That way every compression that libtiff knows is read, in any num
 import io
 import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 
@@ -79,6 +80,19 @@ def layout(data: bytes) -> Layout:
     photometric = (numbers(found.get(262), order) or (2 if samples >= 3 else 1,))[0]
     compression = (numbers(found.get(259), order) or (1,))[0]
     return Layout(start, found, pages, width[0], height[0], max(bits), samples, 3 in kinds, photometric, compression)
+
+
+def sides(file: BinaryIO) -> tuple[int, int] | None:
+    """(width, height) of the first picture, of which no more than its directory is read; None if that says nothing."""
+    file.seek(0)
+    try:
+        start = tags.head(file.read(16))
+        file.seek(start.first)
+        values = tags.inline(file.read(tags.LONGEST), start)
+    except (struct.error, ValueError, OverflowError, OSError):
+        return None
+    width, height = values.get(256), values.get(257)
+    return (width, height) if width and height else None
 
 
 def _pages(data: bytes, start: Head) -> int:

@@ -20,7 +20,7 @@ from translate.images.picture import Picture
 # What is written where nothing is said: at this quality a copy of a copy can hardly be told from the first.
 _QUALITY = 95
 _LONGEST_SEGMENT = 65533  # bytes that one segment of a JPEG holds
-_WITHOUT_PROFILE = ("GIF", "BMP", "PPM")
+_WITHOUT_PROFILE = ("GIF", "BMP", "PPM", "NPY")
 _WITHOUT_ALPHA = ("JPEG", "PPM")
 
 _EIGHT_BITS = ("JPEG", "WEBP", "AVIF", "GIF", "BMP")
@@ -49,12 +49,12 @@ def write(path: Path, picture: Picture, *, quality: int | None = None, metadata:
 def encode(picture: Picture, suffix: str, *, quality: int | None = None, metadata: bool = True) -> bytes:
     """The file of `picture` in the format of `suffix`.
 
-    Alpha, depth, profile and metadata are kept where the format holds them: a depth that it cannot hold becomes 8 bits,
-    colours for which it has no profile become sRGB. What alpha hides is not shown where the format holds none.
-    `quality` (1 to 100) is that of JPEG, WebP and AVIF, 95 if None; then a JPEG keeps its own tables where they are
-    finer, a lossless WebP stays so, and a lossy WebP or AVIF that stays one gets 100: it must not become coarser. `lost`
-    says what the format does not hold. Without `metadata` only the
-    profile stays: it says what the numbers mean. Raises ImageError if the format is unknown or cannot hold the picture.
+    Alpha, depth, profile and metadata are kept where the format holds them (`lost` says what it does not): a depth that
+    it cannot hold becomes 8 bits, colours for which it has no profile become sRGB, and without alpha what it hid shows
+    its nearest visible neighbour. `quality` (1 to 100) is that of JPEG, WebP and AVIF, 95 if None; then a JPEG keeps
+    its own tables where they are finer, a lossless WebP stays so, a lossy one gets up to 100 if it was finer, and an
+    AVIF that stays one gets 100, for it is not known how fine it was. Without `metadata` only the profile stays: it
+    says what the numbers mean. Raises ImageError if the format is unknown or cannot hold the picture.
     """
     suffix = suffix.lower()
     if suffix not in SUFFIXES:
@@ -80,8 +80,8 @@ def lost(picture: Picture, suffix: str) -> tuple[str, ...]:
         told.append(f"{16 if name in ('PNG', 'PPM') else 8} bits: {suffix} holds no more")
     elif picture.pixels.dtype == np.uint16 and name in _EIGHT_BITS:
         told.append(f"8 bits: {suffix} holds no more")
-    if picture.profile and name in (*_WITHOUT_PROFILE, "NPY"):
-        told.append(f"colours became sRGB: {suffix} holds no profile")
+    if _becomes_srgb(picture, name):
+        told.append(f"colours became sRGB: {suffix} holds no such profile")
     for kind, has, formats in _METADATA:
         if has(picture) and name not in formats:
             told.append(f"{kind} left out: {suffix} holds none{' here' if name in _HELD_ELSEWHERE else ''}")
@@ -106,6 +106,12 @@ def _drawable(pixels: np.ndarray) -> int:
     return count
 
 
+def _becomes_srgb(picture: Picture, name: str) -> bool:
+    """Files of WebP and AVIF are RGB here or may be, and a profile of grey says nothing of that."""
+    profile = picture.profile or b""
+    return bool(profile) and (name in _WITHOUT_PROFILE or (name in ("WEBP", "AVIF") and profile[16:20] == b"GRAY"))
+
+
 def _encoded(picture: Picture, suffix: str, quality: int | None, metadata: bool) -> bytes:
     if suffix == ".npy" or FORMATS[suffix] in _WITHOUT_ALPHA:
         picture = colour.without_alpha(picture)
@@ -117,9 +123,7 @@ def _encoded(picture: Picture, suffix: str, quality: int | None, metadata: bool)
     count, name = _drawable(picture.pixels), FORMATS[suffix]
     if suffix == ".pgm" and count == 3:
         raise ImageError("a .pgm file is grey; this picture has 3 channels. Write .ppm instead.")
-    # Files of WebP and AVIF are RGB, for which a profile of grey says nothing.
-    grey = name in ("WEBP", "AVIF") and (picture.profile or b"")[16:20] == b"GRAY"
-    if picture.profile and (name in _WITHOUT_PROFILE or grey):
+    if _becomes_srgb(picture, name):
         picture = colour.as_srgb(picture)
     if name == "TIFF":
         return tiff_writing.encode(picture, metadata)
@@ -178,8 +182,10 @@ def _options(picture: Picture, name: str, quality: int | None, metadata: bool) -
 
 
 def _usual(picture: Picture, name: str) -> int:
-    """How finely a lossy WebP or AVIF was encoded is not known here: only the best is never coarser."""
-    return 100 if name in ("WEBP", "AVIF") and picture.format == name and not picture.lossless else _QUALITY
+    """A file that stays what it was must not become coarser; how fine a lossy AVIF was is not known here."""
+    if name not in ("WEBP", "AVIF") or picture.format != name or picture.lossless:
+        return _QUALITY
+    return max(_QUALITY, picture.quality) if name == "WEBP" else 100
 
 
 def _jpeg_options(picture: Picture, quality: int | None, metadata: bool) -> dict[str, object]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from translate.errors import ConfigError
 from translate.networks.blocks import Generator
 from translate.tiling.engine import Engine
 from translate.tiling.operations import Padded
@@ -38,8 +39,11 @@ def translate_tiled(
     compute in `dtype`, all else in float32. `progress` gets work done and work in all.
 
     Raises ConfigError, naming the operation, for a network that cannot be tiled, DiskFullError for a full temporary
-    folder, TranslateError if memory does not suffice even for tiles of 64 pixels.
+    folder, NotFiniteError if the network gives such values, TranslateError if memory does not suffice even for tiles of
+    64 pixels.
     """
+    if tile < 1:
+        raise ConfigError(f"tile is {tile}; it must be 1 or more.")
     own = cast(Generator, network)
     height, width, channels = pixels.shape
     nodes = trace(network, torch.device(device), dtype)

@@ -104,8 +104,8 @@ class Engine:
                 continue
             if tile <= SMALLEST:
                 raise TranslateError(
-                    f"Memory does not suffice even for tiles of {tile} pixels ({error}). Close other programs, or let "
-                    "less stay in memory between passes: --memory."
+                    f"Memory does not suffice even for tiles of {tile} pixels ({error}). Close other programs, "
+                    "translate a smaller picture, or do it on a machine with more memory."
                 )
             tile = max(SMALLEST, tile // 2)
             side = self._side(job, tile)
