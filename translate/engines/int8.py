@@ -5,17 +5,18 @@ NNCF (https://github.com/openvinotoolkit/nncf), post-training, min-max with bias
 
 import contextlib
 import hashlib
-import io
 import json
 import logging
 import math
+import subprocess
+import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +26,8 @@ from translate.engines.extras import require
 from translate.engines.precision import choose_precision
 from translate.engines.rewrite import on_cpu, rewrite
 from translate.errors import ConfigError, TranslateError
+
+PROGRAM = [sys.executable, "-m", "translate.engines.quantising"]
 
 
 def quantise(
@@ -77,31 +80,36 @@ def _failing() -> Iterator[None]:
 
 
 def _quantised(network: nn.Module, sized: Sized, calibration: Sequence[Tensor]) -> tuple[bytes, bytes]:
-    """The two files of the quantised model."""
-    import nncf
+    """The two files of the quantised model, made by a process of its own."""
     import openvino as ov
 
     from translate.engines.openvino_graph import to_openvino
 
-    model = to_openvino(rewrite(on_cpu(network)), sized.channels[0])
     images = [fitted(sized, image.float()).contiguous().numpy() for image in calibration]
-    nncf.set_log_level(logging.ERROR)
-    # It draws bars on the standard output.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        quantised: Any = nncf.quantize(
-            model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images)
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        xml = Path(folder) / "model.xml"
-        ov.save_model(quantised, xml, compress_to_fp16=False)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ov.save_model(to_openvino(rewrite(on_cpu(network)), sized.channels[0]), folder / "model.xml", False)
+        stored: Any = {f"{place:06d}": image for place, image in enumerate(images)}
+        np.savez(folder / "images.npz", **stored)
+        done = subprocess.run([*PROGRAM, name], capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise TranslateError(f"Quantising to int8 failed ({said[-1]}). --precision auto translates without it.")
+        xml = folder / "quantised.xml"
         return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
 
 
 def _parsed(xml: bytes, weights: bytes) -> Any:
+    """The model of two files' contents, which it does not refer to afterwards."""
     import openvino as ov
 
-    return ov.Core().read_model(xml, weights)
+    core = ov.Core()
+    core.set_property({"ENABLE_MMAP": False})
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "model.xml"
+        path.write_bytes(xml)
+        path.with_suffix(".bin").write_bytes(weights)
+        return core.read_model(path)
 
 
 def _psnr(engine: Engine, exact: Engine, images: Sequence[Tensor]) -> float:
