@@ -1,6 +1,7 @@
 """Open what `translate export` wrote; everything it takes to use it stands in the file."""
 
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def _torch(path: Path, device: torch.device, precision: str, streams: int | None
     refuse_code(path)
     extra = {KEY: ""}
     try:
-        program: Any = torch.export.load(path, extra_files=extra)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch 2.11 warns of its own buffers
+            program: Any = torch.export.load(path, extra_files=extra)
         # Exporting notes as guards what held for the example alone, such as a width of at least two multiples.
         network = program.module(check_guards=False)
     except Exception as error:  # garbage makes torch fail in any way at all
