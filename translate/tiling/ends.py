@@ -20,7 +20,7 @@ class Picture:
         return images.to_tensor(np.ascontiguousarray(self.pixels[slice(*box[0]), slice(*box[1])]))[None]
 
     def write(self, box: Box, values: Tensor) -> None:
-        raise NotImplementedError
+        raise AssertionError("the picture is only read")
 
     def close(self) -> None: ...
 
@@ -35,7 +35,7 @@ class Result:
         self.corner = corner
 
     def read(self, box: Box) -> Tensor:
-        raise NotImplementedError
+        raise AssertionError("the result is only written")
 
     def write(self, box: Box, values: Tensor) -> None:
         rows, columns = (slice(a - start, b - start) for (a, b), start in zip(box, self.corner, strict=True))
