@@ -77,10 +77,7 @@ def _format(out: Path, format: Format | None) -> Format:
     for file in (out, out.with_suffix(".bin")) if out.suffix == ".xml" else (out,):
         if file.exists():
             raise ConfigError(f"{file} exists already: choose another name, or delete it first.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.failure(out, error) from error
+    files.make_folder(out.parent)
     return EXPORTED[out.suffix]  # type: ignore[return-value]
 
 

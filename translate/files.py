@@ -40,6 +40,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what lies above it, where they are not there; raises as `replacing` does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise failure(folder, error) from error
+
+
 def publish(path: Path, data: bytes, temporary: Path, before: Callable[[os.stat_result], None]) -> None:
     """Replace `path` by `data` through `temporary`, on the same file system; `before` the rename sees its status.
 

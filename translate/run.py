@@ -70,10 +70,7 @@ class Run:
         if the run is longer already than it should become.
         """
         if distributed.is_main():
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise files.failure(self.folder, error) from error
+            files.make_folder(self.folder)
             self._lock = lock(self.folder)
         last = self.folder / checkpoint.LAST
         resumed = last.exists()

@@ -44,10 +44,7 @@ def import_(
         licence="as the file it was imported from",
         version=__version__,
     )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.failure(out, error) from error
+    files.make_folder(out.parent)
     save_model(out, {direction: network}, about)
     arguments = " ".join(f"{key}={value}" for key, value in foreign.arguments.items())
     typer.echo(f"{out}: {foreign.name} {arguments}\nUse it: translate convert {out} INPUT OUTPUT")

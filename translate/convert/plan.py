@@ -152,10 +152,7 @@ def _refuse_report(path: Path) -> None:
     """Raise ConfigError now if the report cannot be written once everything is done."""
     if path.is_dir():
         raise ConfigError(f"The report {path} is a folder: give the name of a file.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.failure(path, error) from error
+    files.make_folder(path.parent)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -133,10 +133,7 @@ class Worker:
     def _put(self, job: Job, stamps: str, data: bytes) -> None:
         folder = job.target.parent
         if folder not in self._made_folders:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise files.failure(folder, error) from error
+            files.make_folder(folder)
             self._refuse_input(job, folder)
             self._made_folders.add(folder)
         if job.target.is_dir():

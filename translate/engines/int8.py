@@ -142,10 +142,7 @@ def _digest(network: nn.Module) -> str:
 
 def _keep(place: Path, xml: bytes, weights: bytes, hint: str) -> None:
     """Write the model, and last what says that it is complete."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise files.failure(place, error) from error
+    files.make_folder(place.parent)
     files.write_bytes(place.with_suffix(".xml"), xml)
     files.write_bytes(place.with_suffix(".bin"), weights)
     sums = {"xml": hashlib.sha256(xml).hexdigest(), "bin": hashlib.sha256(weights).hexdigest()}
