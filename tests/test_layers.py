@@ -10,9 +10,9 @@ import translate
 ROOT = Path(translate.__file__).parent
 LAYERS = [
     ["errors", "version", "files", "config", "images", "distributed", "stopping", "log", "machine", "streams"],
-    ["data", "networks", "objectives", "metrics", "schedule", "grid"],
+    ["colour", "data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods", "tiling"],
-    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting"],
+    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting", "rendering"],
     ["translator", "loading", "export", "convert", "display", "fit"],
     ["cli"],
 ]
@@ -35,6 +35,8 @@ KNOWN = {
     ("run", "trainer"),
     ("engines", "checkpoint"),
     ("fitting", "engines"),
+    ("metrics", "colour"),
+    ("networks", "colour"),
     ("convert", "translator"),
     ("loading", "translator"),
     ("fit", "display"),

@@ -19,6 +19,7 @@ NORMS = ("batch", "instance", "none")
 SMALL: dict[str, dict[str, Any]] = {
     "unet": {"width": 2, "depth": 3},
     "resnet": {"width": 2, "blocks": 1},
+    "colour_unet": {"width": 2, "depth": 4},
     "patchgan": {"width": 2, "layers": 2},
     "pixel": {"width": 2},
 }

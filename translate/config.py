@@ -120,6 +120,7 @@ class ConvertSettings(Config):
     """How a folder is translated into a folder; every model shares these."""
 
     format: str | None = Field(None, description="Write png, jpg, webp, tif ... instead of each input's own format.")
+    tag: str = Field("", pattern=r"^[^/\\]*$", description="Added to each output's name, before its suffix.")
     quality: int | None = Field(
         None, ge=1, le=100, description="Of JPEG, WebP and AVIF; default: 95, and never coarser than the input was."
     )
@@ -161,6 +162,35 @@ class ConvertSettings(Config):
         if value is not None and value.suffix.lower() not in (".json", ".html"):
             raise ValueError("a report ends in .json or .html")
         return value
+
+
+class ColorizeSettings(Config):
+    """How pictures are given colours; every colorizing model shares these."""
+
+    render_size: int | None = Field(
+        None, ge=32, le=4096, description="Shorter side in pixels that the network sees; default: as it was trained."
+    )
+    saturation: float = Field(1.0, ge=0, le=4, description="Multiplies chroma; light stays.")
+    warmth: float = Field(0.0, ge=-1, le=1, description="Moves all colours to blue (-1) or to yellow (1).")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Of a classification head: 1 is the mean of its answers, dull; towards 0 the likeliest, vivid.",
+    )
+    seed: int | None = Field(
+        None, ge=0, lt=2**31, description="Draw one of the answers of a classification head; the same seed, the same."
+    )
+    variants: int = Field(
+        1, ge=1, le=64, description="So many answers for each picture, named -1, -2 ..., from --seed (0) on."
+    )
+    hints: Path | None = Field(
+        None,
+        description="Colours at places: a .json or transparent .png file, or a folder of them, named as the pictures.",
+    )
+    reference: Path | None = Field(None, description="A picture whose distribution of colours is taken over.")
+    keep_tone: bool = Field(False, description="Leave the tone of a brown or blue print in the result.")
+    recolor: bool = Field(False, description="Give new colours to pictures in colour, too, instead of leaving them.")
 
 
 def sort_settings(values: Mapping[str, Any], groups: Mapping[str, type[Config]]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import torch
 from translate import checkpoint, distributed, settings
 from translate.checkpoint import About
 from translate.config import near_miss
-from translate.data import ImageDataset, Layout, catalogue, detect, loader, open_split
+from translate.data import ImageDataset, Layout, catalogue, detect, hold_out, loader, open_split
 from translate.data.batch import Batch
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
@@ -108,6 +108,10 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     layout = detect(Path(chosen.dataset), kind.source)
     for text in (layout.name, *layout.warnings):
         display.note(text)
+    if kind.knows_truth and set(layout.splits) == {"train"}:
+        layout = hold_out(layout)
+        if "val" in layout.splits:
+            display.note(f"There is no val split: {len(layout.splits['val'].a)} images are held out, chosen by name.")
     train = _open(layout, "train", kind, chosen, display)
     held_out = _held_out(layout, train, kind, chosen, display)
     channels = _two_channels(train)
@@ -122,7 +126,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     about = About(
         mode=chosen.mode,
         direction=data.direction,
-        channels=channels,
+        channels=method.channels,
         size=data.size,
         statistics=_statistics(method, data.batch_size),
         data=layout.name,
@@ -141,7 +145,7 @@ def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, di
         run.open(chosen.to_json(run.about.channels))
         _say_begin(run, trainer, chosen, display)
         with asked_to_stop() as stop, closing(_training_stream(train, chosen, trainer)) as batches:
-            while trainer.step < trainer.total and not distributed.any_true(stop()):
+            while trainer.step < trainer.total and not distributed.any_true(stop() or run.over):
                 began = time.perf_counter()
                 taken = _taken(batches, chosen.training.accumulate, run)
                 waited = time.perf_counter() - began
@@ -178,20 +182,24 @@ def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -
 
 def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
     scores = "  ".join(f"{name} {value:.4g}" for name, value in run.scores.items())
-    if trainer.step < trainer.total:
+    if trainer.step < trainer.total and not distributed.any_true(run.over):
         display.note(
             f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: translate fit "
             f"{quote(chosen.dataset)} --mode {chosen.mode} --out {quote(str(run.folder.parent))} "
             f"--name {quote(run.folder.name)} --resume"
         )
     else:
+        if trainer.step < trainer.total:
+            display.note(
+                f"The held-out images got no better: ended at step {trainer.step} of {trainer.total}, with the best."
+            )
         display.note(f"Done: {run.folder}. {scores}\nUse it: translate convert {quote(str(run.folder))} INPUT OUTPUT")
 
 
 def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display) -> ImageDataset:
     if split not in layout.splits:
         raise DataError(f"{layout.root} has no {split} images: {layout.name}.")
-    dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed)
+    dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit)
     with display.preparing(f"reading {split}") as progress:
         notices = dataset.prepare(progress)
     for text in notices:
@@ -205,7 +213,7 @@ def _held_out(layout: Layout, train: ImageDataset, kind: type[Method], chosen: S
     if split is None:
         display.note("There is no val or test split: no validation; samples show training images.")
         return HeldOut(lambda: loader.held_out(train, 1), truth=False)
-    truth = kind.source == "paired" or split in layout.truth
+    truth = kind.source == "paired" or kind.knows_truth or split in layout.truth
     if not truth:
         display.note("No validation: the held-out images have no known truth.")
     if truth and split == "test":

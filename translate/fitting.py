@@ -73,7 +73,7 @@ class Fitting:
 
     def _most(self, height: int, width: int) -> int:
         """How many images of that size one call may take."""
-        share = self.share(height, width)
+        share = 0.0 if self._tile == "off" else self.share(height, width)
         fitting = self._largest // (height * width)
         return max(1, min(fitting, int(1 / share)) if share else fitting)
 

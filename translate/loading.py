@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -13,6 +13,8 @@ from translate.checkpoint import About, Model
 from translate.engines.unchanged import Unchanged
 from translate.errors import CheckpointError, ConfigError
 from translate.fitting import Tile
+from translate.rendering import RENDERINGS
+from translate.rendering.base import Rendering
 from translate.trainer import choose_device
 from translate.translator import IDENTITY, Translator
 
@@ -53,12 +55,21 @@ def load(
         if compile or backend not in ("auto", engine.backend):
             raise ConfigError(f"{path} is computed by {engine.backend}, as exported, and not compiled.")
         origin = hashlib.sha256(b"".join(_contents(Path(path)))).hexdigest()
-        return Translator(Model({}, about), chosen, **how, ready={direction: engine}, origin=origin)
+        rendering = _rendering(about, engine.sized.channels[0])
+        return Translator(
+            Model({}, about), chosen, **how, rendering=rendering, ready={direction: engine}, origin=origin
+        )
     found = checkpoint.find_model(Path(path))
     model = checkpoint.load_model(found)
     if not model.networks:
         raise CheckpointError(f"{found} holds no generator.")
-    return Translator(model, chosen, **how)
+    takes = cast(Any, model.networks[model.about.direction]).arguments["in_channels"]
+    return Translator(model, chosen, **how, rendering=_rendering(model.about, takes))
+
+
+def _rendering(about: About, takes: int) -> Rendering | None:
+    """How pictures go through a model of that mode, whose network takes so many channels, if not as they are."""
+    return RENDERINGS[about.mode](about.size, takes) if about.mode in RENDERINGS else None
 
 
 def _contents(path: Path) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from translate.data.batch import Batch
 from translate.errors import CheckpointError
 from translate.grid import draw_grid
 from translate.log import Log
+from translate.methods import Held
 from translate.trainer import Trainer
 from translate.validation import HeldOut, deployed, score
 
@@ -58,6 +59,7 @@ class Run:
         self.notices: list[str] = []
         self.best = -math.inf
         self.scores: dict[str, float] = {}
+        self.history: list[Held] = []
         self._saved_at: int | None = None
         self._log: Log | None = None
         self._lock: int | None = None
@@ -97,6 +99,7 @@ class Run:
                 "give more --steps or --epochs to make it longer."
             )
         self.scores = state["scores"]
+        self.history = [Held(*held) for held in state.get("history", [])]
         self.best = self._best_so_far()
         if state["fingerprint"] != self.fingerprint:
             self.notices.append("The data set has changed since the run was saved: it does not go on exactly.")
@@ -111,11 +114,12 @@ class Run:
         path = self.folder / checkpoint.BEST
         if not path.exists():
             return -math.inf
-        return float(checkpoint.read_header(path)["scores"][self._judged])
+        return self.trainer.method.quality(checkpoint.read_header(path)["scores"])
 
     @property
-    def _judged(self) -> str:
-        return f"{self.about.direction}/psnr"
+    def over(self) -> bool:
+        """Whether the held-out images say that training has done what it can; the main process knows."""
+        return self.trainer.method.over(self.history)
 
     def after_step(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> Report | None:
         """Record a step; report, validate, sample and save when due. Returns the report if one was due."""
@@ -123,7 +127,7 @@ class Run:
         step, ends = self.trainer.step, self.trainer.step == self.trainer.total
         report = self._report() if ends or step % self.settings.report_every == 0 else None
         began = time.perf_counter()
-        if _due(step, self.settings.validate_every, ends):
+        if _due(step, self.settings.validate_every, ends) or self.trainer.method.looks(step):
             self.validate()
         if _due(step, self.settings.sample_every, ends):
             self.sample()
@@ -138,6 +142,9 @@ class Run:
             self._report()
         if self._saved_at != self.trainer.step:
             self.save()
+        if self.over and distributed.is_main() and (self.folder / checkpoint.BEST).exists():
+            # What ended the run is that later models are worse.
+            files.write_bytes(self.folder / checkpoint.MODEL, (self.folder / checkpoint.BEST).read_bytes())
         self.release()
 
     def release(self) -> None:
@@ -155,7 +162,8 @@ class Run:
         state = self.trainer.state()
         if not distributed.is_main():
             return
-        extra = {"scores": self.scores, "fingerprint": self.fingerprint}
+        history = [tuple(held) for held in self.history]
+        extra = {"scores": self.scores, "fingerprint": self.fingerprint, "history": history}
         checkpoint.save_state(self.folder / checkpoint.LAST, state | extra)
         self._save_model(checkpoint.MODEL)
 
@@ -170,7 +178,8 @@ class Run:
             return
         self.scores = score(self.held_out.batches(), self._finished(), self.trainer, self.settings.validate_images)
         self._write({"step": self.trainer.step, **self.scores})
-        value = self.scores[self._judged]
+        self.history.append(Held(self.trainer.step, self.scores))
+        value = self.trainer.method.quality(self.scores)
         if value > self.best:
             self.best = value
             self._save_model(checkpoint.BEST)

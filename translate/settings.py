@@ -35,9 +35,9 @@ class Settings:
             "mode": self.mode,
             "dataset": self.dataset,
             "channels": list(channels),
-            "data": self.data.model_dump(),
-            "training": self.training.model_dump(),
-            "method": self.method.model_dump(),
+            "data": self.data.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "method": self.method.model_dump(mode="json"),
             "versions": {"translate": __version__, "torch": torch.__version__, "python": platform.python_version()},
         }
 
@@ -62,6 +62,7 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
     if not all(isinstance(saved.get(name, {}), Mapping) for name in groups):
         raise ConfigError(f"The saved config does not hold settings: {', '.join(groups)} are groups of name and value.")
     new = sort_settings(asked, groups)
+    usual = find_method(mode).usual
     merged: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():
         old = dict(saved.get(name, {}))
@@ -70,7 +71,7 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
             raise ConfigError(f"The saved config has settings that this version does not know: {', '.join(unknown)}.")
         if {"epochs", "steps"} & set(new[name]):
             old = {key: value for key, value in old.items() if key not in ("epochs", "steps")}
-        merged[name] = old | new[name]
+        merged[name] = {key: value for key, value in usual.items() if key in group.model_fields} | old | new[name]
     if merged["training"].get("epochs") is None and merged["training"].get("steps") is None:
         merged["training"]["epochs"] = 200
     return Settings(

@@ -39,6 +39,7 @@ class Trainer:
         self.device = device
         self.dtype = DTYPES[settings.precision]
         self.memory_format = torch.channels_last if settings.channels_last else torch.contiguous_format
+        method.plan(total)
         self.method = method.to(device, self.dtype)
         if settings.channels_last:
             self.method.to(memory_format=torch.channels_last)

@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -19,6 +20,7 @@ from translate.errors import ConfigError
 from translate.fitting import Fitting, Tile
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
+from translate.rendering.base import Passage, Rendering
 from translate.streams import in_order
 
 Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
@@ -33,6 +35,7 @@ class Translator:
     precision    fp32 or bf16; auto: bf16 where a short trial on this machine finds it clearly faster
     compile      compile the network with torch.compile (for the size that it was trained at)
     streams      calls that run at once, a core each; None: one call takes all cores
+    rendering    what stands between pictures and a network that does not take their pixels as they are
     tile         pixels a side of the tiles in which a picture is translated that would need too much memory; the
                  result is that of the whole picture. auto: 1024, for pictures that need more than a quarter of the
                  memory; off: never; a number: for every picture larger than that
@@ -48,6 +51,7 @@ class Translator:
         compile: bool = False,
         streams: int | None = None,
         tile: Tile = "auto",
+        rendering: Rendering | None = None,
         ready: Mapping[Direction, Engine] | None = None,
         origin: str = "",
     ) -> None:
@@ -55,6 +59,7 @@ class Translator:
         self.about: About = model.about
         self.device = device
         self.backend, self.precision, self.compile, self.streams, self.tile = backend, precision, compile, streams, tile
+        self.rendering = rendering
         self.notices: list[str] = []
         self._model, self._origin = model, origin
         self._networks = {
@@ -70,7 +75,9 @@ class Translator:
         return tuple(self._networks) or tuple(self._engines)
 
     def channels(self, direction: Direction | None = None) -> tuple[int, int]:
-        """Channels that go in and come out in `direction`; 0: as many as there are."""
+        """Channels of the pictures that go in and come out in `direction`; 0: as many as there are."""
+        if self.rendering:
+            return self.rendering.channels
         a, b = self.about.channels
         return (a, b) if (direction or self.about.direction) == "AtoB" else (b, a)
 
@@ -98,12 +105,14 @@ class Translator:
         return self._networks[direction].to(self.device).eval()
 
     def using(self, **how: Any) -> "Translator":
-        """The same model with other settings: backend, precision, compile, streams, tile."""
+        """The same model with other settings: backend, precision, compile, streams, tile, rendering."""
         ready = {} if self._networks else self._engines
         return Translator(self._model, self.device, **(self._how() | how), ready=ready, origin=self._origin)
 
     def _how(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("backend", "precision", "compile", "streams", "tile")}
+        return {
+            name: getattr(self, name) for name in ("backend", "precision", "compile", "streams", "tile", "rendering")
+        }
 
     def with_engine(self, engine: Engine, direction: Direction) -> "Translator":
         """The same model, computed by `engine` in `direction`."""
@@ -120,17 +129,17 @@ class Translator:
         if self.about.mode == IDENTITY:
             return self
         network = self.network(direction)
-        wanted = self.channels(direction)[0]
-        batches = (
-            images.to_batch([images.match_channels(self._reduced(frame, direction), wanted)]) for frame in frames
-        )
+        batches = (images.to_batch([self._reduced(self.seen(frame, direction), direction)]) for frame in frames)
         fixed = lock_statistics(network, (_as_float(batch).to(self.device) for batch in batches))
         model = Model({direction: fixed}, replace(self.about, statistics="running", direction=direction))
         return Translator(model, self.device, **self._how())
 
     def fingerprint(self, direction: Direction | None = None) -> str:
         """A hash of the weights and of what else decides what comes out in `direction`."""
-        direction = self.checked(direction)
+        weights = self._fingerprint(self.checked(direction))
+        return hashlib.sha256((weights + self.rendering.key).encode()).hexdigest() if self.rendering else weights
+
+    def _fingerprint(self, direction: Direction) -> str:
         if not self._networks:
             return self._origin
         network = self._networks[direction]
@@ -176,29 +185,50 @@ class Translator:
         pixels: Sequence[np.ndarray],
         direction: Direction | None = None,
         tell: Callable[[int, str], None] | None = None,
+        guides: Sequence[Path | None] | None = None,
     ) -> list[np.ndarray]:
         """Translate arrays (H, W, C) of one shape and type at once; each comes out as it would alone.
 
         uint8 and uint16 give the same type, rounded; floats are in [-1, 1], and what exceeds that is not cut off.
-        `tell` hears, with the image's index, of one that took tiles or fp32. Raises NotFiniteError if the model's
+        `tell` hears, with the image's index, what its user should know, as that it took tiles or fp32; `guides` are
+        files of the user's that go with the images, where the model takes any. Raises NotFiniteError if the model's
         values are not finite, ConfigError for channels that it does not take.
         """
         direction = self.checked(direction)
         tell = tell or (lambda index, text: self._say(text))
+        if self.rendering:
+            passage = self._passage(direction, tell)
+            return self.rendering.run(pixels, passage, tell, guides or [None] * len(pixels))
         matched = [images.match_channels(array, self.channels(direction)[0]) for array in pixels]
         return self._fitting(direction).run(matched, tell)
+
+    def seen(self, pixels: np.ndarray, direction: Direction | None = None) -> np.ndarray:
+        """What the network is given of an image (H, W, C): an array (h, w, c)."""
+        if self.rendering:
+            return self.rendering.seen(pixels)
+        return images.match_channels(pixels, self.channels(direction)[0])
+
+    def _passage(self, direction: Direction, tell: Callable[[int, str], None]) -> Passage:
+        fitting = self._fitting(direction)
+        return Passage(
+            lambda seen: fitting.run(seen, lambda index, text: tell(index, text)),
+            self.network(direction) if self._networks else None,
+        )
 
     def _fitting(self, direction: Direction) -> Fitting:
         with self._making:
             if direction not in self._fittings:
                 network = self._networks.get(direction)
+                tile: Tile = "off" if self.rendering else self.tile  # which decides itself what the network sees
                 self._fittings[direction] = Fitting(
-                    lambda: self.engine(direction), network, self.device, self.streams or 1, self.tile
+                    lambda: self.engine(direction), network, self.device, self.streams or 1, tile
                 )
             return self._fittings[direction]
 
     def _tensor(self, batch: Tensor, direction: Direction | None) -> Tensor:
         direction = self.checked(direction)
+        if self.rendering:
+            return self._rendered(batch, direction)
         wanted = self.channels(direction)[0]
         shaped = batch.ndim == 4 and 0 not in batch.shape and wanted in (0, batch.shape[1])
         if not shaped or not batch.is_floating_point():
@@ -206,6 +236,12 @@ class Translator:
             raise ConfigError(f"This model takes floats (N, {wanted}, H, W) in direction {direction}, not {given}.")
         output = self.engine(direction)(batch.detach().float())
         return output.to(batch.device, batch.dtype)
+
+    def _rendered(self, batch: Tensor, direction: Direction) -> Tensor:
+        if batch.ndim != 4 or 0 in batch.shape or not batch.is_floating_point():
+            raise ConfigError(f"A tensor is floats (N, C, H, W) in [-1, 1], not {tuple(batch.shape)} of {batch.dtype}.")
+        made = self.translate(images.from_batch(batch.detach().cpu().float(), np.dtype(np.float32)), direction)
+        return images.to_batch(made).to(batch.device, batch.dtype)
 
     def _array(self, pixels: np.ndarray, direction: Direction | None) -> np.ndarray:
         if pixels.ndim not in (2, 3) or 0 in pixels.shape:

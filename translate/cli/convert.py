@@ -2,17 +2,19 @@
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from translate.cli.options import flag, switch
+from translate.cli.options import with_settings
 from translate.config import ConvertSettings
 from translate.errors import TranslateError
 
 
+@with_settings(ConvertSettings)
 def convert(
     checkpoint: Annotated[
         str, typer.Argument(help="A run folder, a .safetensors file, an exported model; `identity` changes nothing.")
@@ -36,51 +38,24 @@ def convert(
         ),
     ] = "auto",
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network (torch; takes a minute).")] = False,
-    format: Annotated[str | None, flag(ConvertSettings, "format")] = None,
-    quality: Annotated[int | None, flag(ConvertSettings, "quality")] = None,
-    strip_metadata: Annotated[bool | None, switch(ConvertSettings, "strip_metadata")] = None,
-    max_pixels: Annotated[int | None, flag(ConvertSettings, "max_pixels")] = None,
-    include: Annotated[list[str] | None, flag(ConvertSettings, "include")] = None,
-    exclude: Annotated[list[str] | None, flag(ConvertSettings, "exclude")] = None,
-    overwrite: Annotated[bool | None, switch(ConvertSettings, "overwrite")] = None,
-    dry_run: Annotated[bool | None, switch(ConvertSettings, "dry_run")] = None,
-    tile: Annotated[str | None, flag(ConvertSettings, "tile")] = None,
-    int8_psnr: Annotated[float | None, flag(ConvertSettings, "int8_psnr")] = None,
-    batch: Annotated[int | None, flag(ConvertSettings, "batch")] = None,
-    sequence: Annotated[bool | None, switch(ConvertSettings, "sequence")] = None,
-    lock: Annotated[str | None, flag(ConvertSettings, "lock")] = None,
-    mask: Annotated[Path | None, flag(ConvertSettings, "mask")] = None,
-    side_by_side: Annotated[bool | None, switch(ConvertSettings, "side_by_side")] = None,
-    report: Annotated[Path | None, flag(ConvertSettings, "report")] = None,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Translate a file, or every image of a folder, to the same relative path, size, depth and format.
 
     The same command again makes only what is missing or out of date. Exit codes: 0 done, 1 some inputs failed (they
     are named, the others are done), 2 nothing could be done or the disk is full, 130 stopped by Ctrl-C.
     """
-    given = {
-        "format": format,
-        "quality": quality,
-        "strip_metadata": strip_metadata,
-        "max_pixels": max_pixels,
-        "include": include or None,
-        "exclude": exclude or None,
-        "overwrite": overwrite,
-        "dry_run": dry_run,
-        "tile": tile,
-        "int8_psnr": int8_psnr,
-        "batch": batch,
-        "sequence": sequence,
-        "lock": lock,
-        "mask": mask,
-        "side_by_side": side_by_side,
-        "report": report,
-    }
-    settings = ConvertSettings.checked({name: value for name, value in given.items() if value is not None})
+    settings = ConvertSettings.checked(given)
     how = (device, backend, precision, compile)
+    end_with(lambda: _run(checkpoint, source, target, direction, how, settings))
+
+
+def end_with(run: Callable[[], int]) -> None:
+    """End the command with the exit code that `run` returns."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         try:
-            code = _run(checkpoint, source, target, direction, how, settings)
+            code = run()
         except TranslateError as error:
             typer.echo(f"Error: {error}", err=True)
             code = 2
@@ -91,7 +66,7 @@ def convert(
         sys.stderr.flush()
         # As in `translate fit`: everything is written, and gloo may abort a process at its end, or wait for others.
         os._exit(code)
-    code = _run(checkpoint, source, target, direction, how, settings)
+    code = run()
     if code:
         raise typer.Exit(code)
 
@@ -104,14 +79,25 @@ def _run(
     how: tuple[str, str, str, bool],
     settings: ConvertSettings,
 ) -> int:
-    from translate import distributed
-    from translate.convert import Watch
     from translate.convert import convert as run
-    from translate.display import Counting, Screen
     from translate.loading import load
     from translate.machine import cores
 
     device, backend, precision, compile = how
+
+    def convert_on(device: str, watch: Any) -> Any:
+        translator = load(checkpoint, device, backend=backend, precision=precision, compile=compile, streams=cores())
+        return run(translator, source, target, direction=direction, watch=watch, **settings.model_dump())
+
+    return watched(convert_on, device, target, settings)
+
+
+def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings: ConvertSettings) -> int:
+    """Show how `run(device, watch)` gets on and what came of it; returns the exit code."""
+    from translate import distributed
+    from translate.convert import Watch
+    from translate.display import Counting, Screen
+
     distributed.start(device, patience=timedelta(days=30))  # shares differ, and pictures
     device = distributed.own_device(device)
     console = Screen()
@@ -120,10 +106,9 @@ def _run(
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    translator = load(checkpoint, device, backend=backend, precision=precision, compile=compile, streams=cores())
     with Counting("translating", console) as progress:
         watch = Watch(progress, say, lambda job, state: typer.echo(f"{job.source} -> {job.target}: {state.value}"))
-        summary = run(translator, source, target, direction=direction, watch=watch, **settings.model_dump())
+        summary = run(device, watch)
     for reason in summary.failed.values():
         say(f"failed: {reason}")
     for text, count in summary.notes.items():

@@ -115,7 +115,7 @@ def _samples(translator: Translator, plan: Plan, direction: Direction) -> tuple[
     tensors: list[Tensor] = []
     for job in names:
         try:
-            pixels = images.match_channels(_pixels(job, plan), translator.channels(direction)[0])
+            pixels = translator.seen(_pixels(job, plan), direction)
         except TranslateError:
             continue
         tensors.append(images.to_tensor(_middle(pixels))[None])

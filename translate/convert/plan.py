@@ -120,6 +120,7 @@ class Plan:
         return self.target
 
     def _renamed(self, path: Path) -> Path:
+        path = path.with_stem(path.stem + self.settings.tag) if self.settings.tag else path
         if self.settings.format:
             return path.with_suffix(self.settings.format)
         if self.channels not in (0, 1, 3):

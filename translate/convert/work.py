@@ -33,6 +33,7 @@ class Work:
     picture: Picture
     pixels: np.ndarray
     mask: np.ndarray | None = None
+    guide: Path | None = None
     made: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -79,7 +80,8 @@ class Worker:
             raise ImageError(f"{job.source}: its output would be {job.target}, that of {namesake}. Rename one.")
         try:
             mask_path = self._mask_of(job)
-            stamps = " ".join(stamp(path.stat()) for path in (job.source, mask_path) if path)
+            made_from = (job.source, mask_path, self._guide_of(job))
+            stamps = " ".join(stamp(path.stat()) for path in made_from if path)
         except OSError as error:
             raise ImageError(f"{job.source}: {reason(error)}") from error
         if self.manifest is None:
@@ -97,7 +99,7 @@ class Worker:
         mask_path = self._mask_of(job)
         picture = images.read(job.source, most_pixels=self.settings.max_pixels)
         mask = _read_mask(mask_path, picture) if mask_path else None
-        return Work(job, stamps, picture, images.to_model(picture), mask)
+        return Work(job, stamps, picture, images.to_model(picture), mask, self._guide_of(job))
 
     def compute(self, batch: list[Work]) -> None:
         """Translate pictures of one size and depth."""
@@ -105,7 +107,8 @@ class Worker:
         def tell(index: int, text: str) -> None:
             batch[index].notes += (text,)
 
-        made = self.translator.translate([work.pixels for work in batch], self.direction, tell)
+        guides = [work.guide for work in batch]
+        made = self.translator.translate([work.pixels for work in batch], self.direction, tell, guides)
         for work, pixels in zip(batch, made, strict=True):
             work.made = pixels
 
@@ -154,11 +157,21 @@ class Worker:
         if real != output and output not in real.parents and (real == source or source in real.parents):
             raise ImageError(f"{job.source}: {folder} is a link into the input; its output would be written there.")
 
+    def _guide_of(self, job: Job) -> Path | None:
+        """The user's own file that goes with the input, where the model takes any."""
+        rendering = self.translator.rendering
+        return rendering.guide(job.source, self._below_input(job)) if rendering else None
+
+    def _below_input(self, job: Job) -> str:
+        """The input's path below the input folder, with slashes."""
+        top = self.places[0]
+        return job.source.name if job.source == top else job.source.relative_to(top).as_posix()
+
     def _mask_of(self, job: Job) -> Path | None:
         """The mask of the input's name, with any suffix; raises ImageError if there is none."""
         if self.settings.mask is None:
             return None
-        base = self.settings.mask / job.name
+        base = self.settings.mask / self._below_input(job)
         for suffix in (base.suffix, job.source.suffix, *sorted(images.SUFFIXES)):
             if base.with_suffix(suffix).is_file():
                 return base.with_suffix(suffix)

@@ -2,7 +2,8 @@
 
 from translate.config import DataSettings
 from translate.data.batch import Batch
-from translate.data.dataset import ImageDataset
+from translate.data.dataset import ImageDataset, Unfit
+from translate.data.holding import hold_out
 from translate.data.layout import Kind, Layout, Source, Split, detect
 from translate.data.loader import batches_per_epoch, default_workers, held_out, stream
 from translate.data.paired import Paired
@@ -27,13 +28,21 @@ __all__ = [
     "default_workers",
     "detect",
     "held_out",
+    "hold_out",
     "open_split",
     "stream",
 ]
 
 
-def open_split(layout: Layout, split: str, kind: Kind, settings: DataSettings, seed: int) -> ImageDataset:
-    """The images of one split of `layout`, which `detect` made for `kind`. Call `prepare` before the first item."""
+def open_split(
+    layout: Layout, split: str, kind: Kind, settings: DataSettings, seed: int, unfit: Unfit | None = None
+) -> ImageDataset:
+    """The images of one split of `layout`, which `detect` made for `kind`. Call `prepare` before the first item.
+
+    `unfit` says of an image (H, W, C) why it is to be left out, "" if it is not.
+    """
     if split not in layout.splits:
         raise DataError(f"{layout.root} has no split {split}; it has {', '.join(layout.splits)}.")
-    return KINDS[kind](layout.splits[split], settings, seed)
+    dataset = KINDS[kind](layout.splits[split], settings, seed)
+    dataset.unfit = unfit
+    return dataset

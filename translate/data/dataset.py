@@ -16,13 +16,16 @@ from translate.config import DataSettings
 from translate.data.augment import Augment
 from translate.data.batch import Batch
 from translate.data.cache import Cache
-from translate.data.facts import Facts, Place, check_sizes, find_channels, leave_out
+from translate.data.facts import Facts, Place, check_sizes, find_channels, leave_out, say_unfit
 from translate.data.layout import Source, Split
 from translate.errors import DataError, ImageError
 
 # The last number of every key for a generator: what it draws. Trailing zeros of a key do not count for numpy, so the
 # other numbers alone would give the item at position 0 and the order of its epoch the same generator.
 ITEM, ORDER, PARTNERS = 0, 1, 2
+
+Unfit = Callable[[np.ndarray], str]
+"""Says of an image (H, W, C) why it is of no use, in an adjective; "" if it is."""
 
 _PRIME = "Call prepare() first: it finds the channels and what can be read."
 
@@ -35,6 +38,10 @@ class Sample(NamedTuple):
     file: str
 
 
+class UnfitError(ImageError):
+    """An image can be read but is of no use."""
+
+
 class ImageDataset(data.Dataset, ABC):
     """Items of one split. Every random draw follows from (seed, epoch, position) and nothing else."""
 
@@ -44,6 +51,7 @@ class ImageDataset(data.Dataset, ABC):
         self.seed = seed
         self.augment = Augment(settings)
         self.cache = Cache(0)
+        self.unfit: Unfit | None = None
         self._channels: list[int] = []
 
     @abstractmethod
@@ -87,7 +95,7 @@ class ImageDataset(data.Dataset, ABC):
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Decode every file once, check it, and keep in memory what fits into settings.cache.
 
-        Returns notices of what was left out or adapted. Raises DataError, listing the offenders, for files that cannot
+        Returns notices of what was left out or adapted; what `unfit` finds of no use is always left out. Raises DataError, listing the offenders, for files that cannot
         be read (unless settings.skip_bad), channels that differ within a domain, sizes that differ within a pair, and
         images that a crop does not fit into. `progress` is told of (done, total).
         """
@@ -96,15 +104,19 @@ class ImageDataset(data.Dataset, ABC):
         facts: dict[Place, Facts] = {}
         alike: dict[Facts, Facts] = {}  # most images of a large set are, and need to be described once only
         bad: list[str] = []
+        useless: list[str] = []
         for done, (unit, found) in enumerate(self._decode_all(units), start=1):
-            if isinstance(found, ImageError):
+            if isinstance(found, UnfitError):
+                useless.append(str(found))
+            elif isinstance(found, ImageError):
                 bad.append(str(found))
             else:
                 facts.update((place, alike.setdefault(fact, fact)) for place, fact in zip(unit, found, strict=True))
             if progress:
                 progress(done, len(units))
         notices = leave_out(bad, self.settings) if bad else []
-        facts = self._renumber(facts) if bad else facts
+        notices += say_unfit(useless, len(units)) if useless else []
+        facts = self._renumber(facts) if bad or useless else facts
         self._channels, expanded = find_channels(self.domains, facts)
         check_sizes(self.domains, self.units(), facts, self.settings)
         return notices + expanded
@@ -135,6 +147,8 @@ class ImageDataset(data.Dataset, ABC):
 
     def _decode(self, unit: tuple[Place, ...]) -> tuple[list[Facts], list[np.ndarray]]:
         decoded = self._read(unit)
+        if self.unfit and (reason := next(filter(None, map(self.unfit, decoded)), "")):
+            raise UnfitError(f"{self._named(unit)} is {reason}")
         kept = [fitted(image, self.settings) for image in decoded]
         facts = [
             Facts(image.shape[:2], fit.shape[:2], image.shape[2], image.dtype)

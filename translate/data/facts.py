@@ -33,6 +33,13 @@ def leave_out(bad: Sequence[str], settings: DataSettings) -> list[str]:
     return [f"Left out, because it cannot be read: {reason}" for reason in bad]
 
 
+def say_unfit(useless: Sequence[str], count: int) -> list[str]:
+    """Notices of the images, of `count` in all, that are of no use; raises DataError, listing them, if all are."""
+    if len(useless) == count:
+        raise DataError(f"Nothing can be learned from these images:\n{listing(useless)}")
+    return [f"Left out {len(useless)} of {count} images: {useless[0]}" + ("." if len(useless) == 1 else ", for one.")]
+
+
 def find_channels(domains: Sequence[Sequence[Source]], facts: Mapping[Place, Facts]) -> tuple[list[int], list[str]]:
     """The channels of every domain, and notices of grey images among RGB; raises DataError for any other mixture."""
     channels, notices = [], []

@@ -2,13 +2,15 @@
 
 from translate.config import near_miss
 from translate.errors import ConfigError
-from translate.methods.base import Method, Turn
+from translate.methods.base import Held, Method, Turn
+from translate.methods.colorize import Colorize
 from translate.methods.cycle import Cycle
 from translate.methods.pix2pix import Pix2Pix
 
 METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "cycle": Cycle,
+    "colorize": Colorize,
 }
 
 
@@ -19,4 +21,4 @@ def find_method(mode: str) -> type[Method]:
     return METHODS[mode]
 
 
-__all__ = ["METHODS", "Method", "Turn", "find_method"]
+__all__ = ["METHODS", "Held", "Method", "Turn", "find_method"]

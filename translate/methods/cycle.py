@@ -1,6 +1,7 @@
 """CycleGAN: unpaired image-to-image translation with cycle-consistent adversarial networks (Zhu et al., ICCV 2017)."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from translate.methods.settings import TranslatorSettings
 class CycleSettings(TranslatorSettings):
     """The paper's defaults: two ResNet-9, two 70x70 PatchGANs, least squares, cycle 10/10, identity 0.5, pool 50."""
 
+    generator: Literal["unet", "resnet"] = Field("resnet", description="Generator network.")
     cycle_a: float = Field(10.0, ge=0, description="Weight of the cycle A to B to A.")
     cycle_b: float = Field(10.0, ge=0, description="Weight of the cycle B to A to B.")
     identity: float = Field(0.5, ge=0, description="Identity loss, as a share of the cycle weights; 0: none.")
@@ -33,7 +35,8 @@ class Cycle(Method):
     def __init__(self, settings: CycleSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
         nn.Module.__init__(self)
         self.config = settings
-        self.direction: Direction = direction
+        self.direction = direction
+        self.channels = channels
         a, b = channels
         self.a_to_b = parts.make_generator(settings, a, b, size)
         self.b_to_a = parts.make_generator(settings, b, a, size)

@@ -16,8 +16,10 @@ from translate.networks.init import initialise
 from translate.objectives.penalties import gradient_penalty
 
 
-def make_generator(settings: TranslatorSettings, in_channels: int, out_channels: int, size: int) -> nn.Module:
-    """A fresh, initialised generator for crops of `size` pixels."""
+def make_generator(
+    settings: TranslatorSettings, in_channels: int, out_channels: int, size: int, **more: object
+) -> nn.Module:
+    """A fresh, initialised generator for crops of `size` pixels; `more` are arguments of its own."""
     arguments: dict[str, object] = {
         "in_channels": in_channels,
         "out_channels": out_channels,
@@ -28,9 +30,11 @@ def make_generator(settings: TranslatorSettings, in_channels: int, out_channels:
     }
     if settings.generator == "unet":
         arguments["depth"] = settings.depth or max(2, min(8, int(math.log2(size))))
-    else:
+    elif settings.generator == "resnet":
         arguments["blocks"] = settings.blocks
-    return _initialised(networks.build(settings.generator, arguments), settings)
+    network = networks.build(settings.generator, arguments | more)
+    initialise(network, settings.generator_init, settings.init_gain)
+    return network
 
 
 def make_discriminator(settings: TranslatorSettings, in_channels: int, size: int) -> nn.Module:
@@ -49,10 +53,6 @@ def make_discriminator(settings: TranslatorSettings, in_channels: int, size: int
             f"--size {size} is too small for a patchgan with layers={settings.layers}, which needs {minimum} "
             "pixels: use a larger --size, or fewer layers (--set layers=2)."
         )
-    return _initialised(network, settings)
-
-
-def _initialised(network: nn.Module, settings: TranslatorSettings) -> nn.Module:
     initialise(network, settings.init, settings.init_gain)
     return network
 

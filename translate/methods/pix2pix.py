@@ -35,7 +35,8 @@ class Pix2Pix(Method):
     def __init__(self, settings: Pix2PixSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
         nn.Module.__init__(self)
         self.config = settings
-        self.direction: Direction = direction
+        self.direction = direction
+        self.channels = channels
         source, target = channels if direction == "AtoB" else channels[::-1]
         self.generator = parts.make_generator(settings, source, target, size)
         self.discriminator = parts.make_discriminator(settings, source + target, size)

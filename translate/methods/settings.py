@@ -10,7 +10,7 @@ from translate.config import Config, Norm
 class TranslatorSettings(Config):
     """Generator, discriminator, objective and rates. A method overrides defaults by its paper's."""
 
-    generator: Literal["unet", "resnet"] = Field("resnet", description="Generator network.")
+    generator: str = Field(description="Generator network.")
     width: int = Field(64, ge=1, le=1024, description="Channels of the generator's first layer.")
     depth: int | None = Field(None, ge=2, le=12, description="Downsamplings of a unet; default: from size, at most 8.")
     blocks: int = Field(9, ge=1, le=64, description="Residual blocks of a resnet (6 or 9 in the paper).")
@@ -43,6 +43,10 @@ class TranslatorSettings(Config):
                 "set norm_d=instance"
             )
         return self
+
+    @property
+    def generator_init(self) -> str:
+        return self.init
 
     @property
     def discriminator_norm(self) -> Norm:

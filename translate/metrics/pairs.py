@@ -10,3 +10,11 @@ def checked(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"two batches (N, C, H, W) of one shape are needed, not {images.shape} and {truth.shape}")
     dtype = torch.float64 if torch.float64 in (images.dtype, truth.dtype) else torch.float32
     return images.to(dtype), truth.to(dtype)
+
+
+def checked_colours(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """As `checked`, and raises ValueError unless there are 3 channels: measures of colour have no other meaning."""
+    images, truth = checked(images, truth)
+    if images.shape[1] != 3:
+        raise ValueError(f"a measure of colour takes images of 3 channels, not of {images.shape[1]}")
+    return images, truth

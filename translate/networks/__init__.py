@@ -9,6 +9,7 @@ from torch import nn
 from translate.config import near_miss
 from translate.errors import ConfigError
 from translate.networks.blocks import Discriminator, Generator
+from translate.networks.colour_unet import ColourUNet
 from translate.networks.patchgan import PatchGAN
 from translate.networks.pixel import PixelDiscriminator
 from translate.networks.resnet import ResNet
@@ -17,6 +18,7 @@ from translate.networks.unet import UNet
 GENERATORS: dict[str, type[Generator]] = {
     "unet": UNet,
     "resnet": ResNet,
+    "colour_unet": ColourUNet,
 }
 
 DISCRIMINATORS: dict[str, type[Discriminator]] = {

@@ -45,13 +45,20 @@ def translate_any_size(network: nn.Module, images: Tensor) -> Tensor:
     cropped away from the output. An image that fits is passed through untouched.
     """
     height, width = images.shape[-2:]
+    padded = mirrored_to_fit(network, images)
+    top, left = (padded.shape[-2] - height) // 2, (padded.shape[-1] - width) // 2
+    return network(padded) if padded is images else network(padded)[..., top : top + height, left : left + width]
+
+
+def mirrored_to_fit(network: nn.Module, images: Tensor) -> Tensor:
+    """`images` (N, C, H, W) mirrored to the size that a generator takes, equally on both sides; as they are if it is."""
+    height, width = images.shape[-2:]
     own = cast(Generator, network)
     tall, wide = (_fitting(side, own.multiple, own.minimum) for side in (height, width))
     if (tall, wide) == (height, width):
-        return network(images)
+        return images
     top, left = (tall - height) // 2, (wide - width) // 2
-    padded = mirror_pad(images, (left, wide - width - left, top, tall - height - top))
-    return network(padded)[..., top : top + height, left : left + width]
+    return mirror_pad(images, (left, wide - width - left, top, tall - height - top))
 
 
 def mirror_pad(images: Tensor, pads: tuple[int, int, int, int]) -> Tensor:

@@ -1,0 +1,174 @@
+"""Colours for a greyscale picture: a network sees it small, and its chroma joins the picture's own light at full size."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from translate import images
+from translate.colour.hint_files import Hints, as_channels, read_hints
+from translate.colour.hints import REACH, fit_correction
+from translate.colour.lab import MOST_CHROMA, to_network
+from translate.colour.monochrome import is_monochrome, tone, tone_at
+from translate.colour.painting import Adjust, paint, painted_at, reduced_light
+from translate.colour.sampling import perturbed
+from translate.colour.transfer import reference_of, transfer
+from translate.config import ColorizeSettings
+from translate.errors import ConfigError
+from translate.networks.blocks import translate_any_size
+from translate.networks.colour_unet import ColourUNet, is_classifier
+from translate.rendering.base import Passage, Tell
+
+LONGEST = 8
+"""Times the shorter side: a longer picture is seen smaller."""
+WARMTH = (3.0, 12.0)
+"""What warmth 1 adds to a* and b*."""
+FAR_REACH = 1 / 8
+"""Share of the shorter side over which a hint spreads where the network does not spread it."""
+LEFT = "is in colour already and was left as it is (--recolor gives it new colours)"
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """Renders pictures of 1 or 3 channels by a network that was trained at `size` and takes `takes` channels.
+
+    It takes light (1 channel), or light and hints (4), and gives chroma. The result has three channels, the picture's
+    depth and its L* to within 0.5; a picture in colour is left as it is unless settings.recolor.
+    """
+
+    size: int
+    takes: int
+    settings: ColorizeSettings = field(default_factory=ColorizeSettings)
+
+    channels = (0, 3)
+
+    @property
+    def key(self) -> str:
+        """The settings, with the contents of the reference instead of its name."""
+        chosen = self.settings.model_dump_json(exclude={"hints", "reference", "variants"})
+        digest = "" if self._reference is None else hashlib.sha256(self._reference.tobytes()).hexdigest()
+        return f"{self.size} {chosen} {digest}"
+
+    @cached_property
+    def _reference(self) -> np.ndarray | None:
+        if self.settings.reference is None:
+            return None
+        return reference_of(images.to_model(images.read(self.settings.reference)))
+
+    def guide(self, source: Path, name: str) -> Path | None:
+        place = self.settings.hints
+        if place is None or not place.is_dir():
+            return place
+        found = (place / name).with_suffix
+        return next((path for path in map(found, (".json", ".png", ".webp", ".tif", ".tiff")) if path.is_file()), None)
+
+    def seen(self, pixels: np.ndarray) -> np.ndarray:
+        return self._seen(reduced_light(pixels, *self._small(pixels)), None, pixels)
+
+    def run(
+        self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Path | None]
+    ) -> list[np.ndarray]:
+        made = [self._as_it_is(each) for each in pixels]
+        for index, each in enumerate(made):
+            if each is not None:
+                tell(index, LEFT)
+        grey = [index for index, each in enumerate(made) if each is None]
+        if grey:
+            hints = [self._hints(guides[index], pixels[index]) for index in grey]
+            lights = [reduced_light(pixels[index], *self._small(pixels[index])) for index in grey]
+            seen = [self._seen(lights[n], hints[n], pixels[index]) for n, index in enumerate(grey)]
+            for n, chroma in enumerate(self._chroma(seen, passage)):
+                made[grey[n]] = self._painted(pixels[grey[n]], lights[n], chroma, hints[n])
+        return [each for each in made if each is not None]
+
+    def _as_it_is(self, pixels: np.ndarray) -> np.ndarray | None:
+        """A picture in colour, if it is to stay."""
+        return None if self.settings.recolor or is_monochrome(pixels) else pixels
+
+    def _small(self, pixels: np.ndarray) -> tuple[int, int]:
+        """The size at which the network sees a picture; none is enlarged."""
+        height, width = pixels.shape[:2]
+        side = self.settings.render_size or self.size
+        scale = min(1.0, side / min(height, width), LONGEST * side / max(height, width))
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def _hints(self, guide: Path | None, pixels: np.ndarray) -> Hints | None:
+        return None if guide is None else read_hints(guide, *pixels.shape[:2])
+
+    def _seen(self, light: np.ndarray, hints: Hints | None, pixels: np.ndarray) -> np.ndarray:
+        shown = np.asarray(to_network(light[..., None]), np.float32)  # type: ignore[arg-type]
+        if self.takes == 1:
+            return shown
+        given = np.zeros((*light.shape, self.takes - 1), np.float32)
+        if hints is not None:
+            given = as_channels(hints, *light.shape, *pixels.shape[:2])
+        return np.concatenate([shown, given], axis=2)
+
+    # Chroma
+
+    def _chroma(self, seen: list[np.ndarray], passage: Passage) -> list[np.ndarray]:
+        """a* and b* (h, w, 2) for each of `seen`, in the manner of the reference, as strong as asked for."""
+        answered = passage.run(seen) if self.settings.temperature is self.settings.seed is None else None
+        if answered is None:
+            answered = [self._drawn(each, passage) for each in seen]
+        return [self._graded(each * np.float32(MOST_CHROMA)) for each in answered]
+
+    @torch.no_grad()
+    def _drawn(self, seen: np.ndarray, passage: Passage) -> np.ndarray:
+        """An answer of the network at the temperature, or drawn by the seed, that was asked for."""
+        network = passage.network
+        if network is None or not is_classifier(network):
+            raise ConfigError(
+                "temperature, seed and variants choose among a classification head's answers, which this model "
+                + ("does not have." if network is not None else "cannot give: it is an exported one.")
+            )
+        assert isinstance(network, ColourUNet)
+        choose = self._choice()
+
+        def answer(values: Tensor) -> Tensor:
+            return network.chroma(choose(network.logits(values), network.centres), self.settings.temperature)
+
+        answer.multiple, answer.minimum = network.multiple, network.minimum  # type: ignore[attr-defined]
+        batch = torch.from_numpy(seen).permute(2, 0, 1)[None].to(network.centres.device)
+        made = translate_any_size(answer, batch)  # type: ignore[arg-type]
+        return made[0].permute(1, 2, 0).float().cpu().numpy()
+
+    def _choice(self) -> Callable[[Tensor, Tensor], Tensor]:
+        seed = self.settings.seed
+        if seed is None:
+            return lambda logits, centres: logits
+        return lambda logits, centres: perturbed(logits, centres, torch.Generator().manual_seed(seed))
+
+    def _graded(self, chroma: np.ndarray) -> np.ndarray:
+        if self._reference is not None:
+            chroma = transfer(chroma, self._reference)
+        chroma = chroma * np.float32(self.settings.saturation)
+        return chroma + np.float32(self.settings.warmth) * np.array(WARMTH, np.float32)
+
+    # Full size
+
+    def _painted(self, pixels: np.ndarray, light: np.ndarray, chroma: np.ndarray, hints: Hints | None) -> np.ndarray:
+        toned = adjust = self._toned(pixels)
+        if hints is not None:
+            own, before = painted_at(pixels, chroma, hints.pixels, adjust=toned, small_light=light)
+            reach = REACH if self.takes > 1 else FAR_REACH
+            adjust = _after(toned, fit_correction(hints, own, before, *pixels.shape[:2], reach=reach))
+        return paint(pixels, chroma, adjust=adjust, small_light=light)
+
+    def _toned(self, pixels: np.ndarray) -> Adjust | None:
+        if not self.settings.keep_tone or pixels.shape[2] == 1:
+            return None
+        curve = tone(pixels)
+        return lambda light, chroma, first_row: chroma + tone_at(curve, light)
+
+
+def _after(toned: Adjust | None, corrected: Adjust) -> Adjust:
+    """Hints hold in what the tone leaves."""
+    if toned is None:
+        return corrected
+    return lambda light, chroma, first_row: corrected(light, toned(light, chroma, first_row), first_row)
