@@ -2,22 +2,23 @@
 
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from translate.cli.modes import describe_type
-from translate.config import Config, ConvertSettings, DataSettings, TrainingSettings
+from translate.config import ColouringSettings, Config, ConvertSettings, DataSettings, TrainingSettings
 from translate.methods import METHODS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
 FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "compile", "workers", "seed"]
-FLAGS += ["skip_bad", *ConvertSettings.model_fields]
+FLAGS += ["skip_bad"]
 
 
-def table(group: type[Config]) -> str:
+def table(group: type[Config], flags: Collection[str] = ()) -> str:
     lines = ["| setting | default | takes | what it does |", "|---|---|---|---|"]
     for name, field in group.model_fields.items():
-        shown = f"`--{name.replace('_', '-')}`" if name in FLAGS else f"`{name}`"
+        shown = f"`--{name.replace('_', '-')}`" if name in flags else f"`{name}`"
         default = "" if field.default in (None, ()) else f"{field.default}"
         takes = describe_type(field).replace("|", ", ")
         lines.append(f"| {shown} | {default} | {takes} | {field.description} |")
@@ -25,9 +26,15 @@ def table(group: type[Config]) -> str:
 
 
 def tables() -> str:
-    parts = [f"**Data**\n\n{table(DataSettings)}", f"**Training**\n\n{table(TrainingSettings)}"]
-    parts += [f"**`--mode {mode}`**\n\n{table(method.settings)}" for mode, method in METHODS.items()]
-    parts.append(f"**`translate convert`**, beside `--device`, `--backend`, `--precision`\n\n{table(ConvertSettings)}")
+    parts = [f"**Data**\n\n{table(DataSettings, FLAGS)}", f"**Training**\n\n{table(TrainingSettings, FLAGS)}"]
+    for mode, method in METHODS.items():
+        usual = ", ".join(f"`{name}` {value}" for name, value in method.usual.items())
+        parts.append(f"**`--mode {mode}`**{f', with {usual} by default' * bool(usual)}\n\n{table(method.settings)}")
+    parts.append(
+        f"**`translate colorize`**, beside those of `convert`\n\n{table(ColouringSettings, ColouringSettings.model_fields)}"
+    )
+    converting = table(ConvertSettings, ConvertSettings.model_fields)
+    parts.append(f"**`translate convert`**, beside `--device`, `--backend`, `--precision`\n\n{converting}")
     return "\n\n".join(parts)
 
 

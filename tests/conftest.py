@@ -57,10 +57,25 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path / "folders"
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A single folder of 12 colour pictures, 16 pixels; `hold_out` takes one of them for val."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(12):
+        write(folder / f"{index}.png", Picture(_picture(hash_seed("pictures", index))))
+    return folder
+
+
 TINY = {"width": 2, "width_d": 2, "layers": 1, "size": 16, "workers": 0, "device": "cpu"}
 """Settings of networks that train in milliseconds; `depth` and `blocks` say how deep."""
 
-TINY_MODES = {"pix2pix": TINY | {"depth": 2}, "cycle": TINY | {"blocks": 1}}
+TINY_MODES = {
+    "pix2pix": TINY | {"depth": 2},
+    "cycle": TINY | {"blocks": 1},
+    # Both players from the first step on; what the phases are is told in test_colorize_training.
+    "colorize": TINY | {"head": "regression", "depth": 2, "pretrain": 0, "critic": 0, "batch_size": 2},
+}
 
 
 def hash_seed(*parts: object) -> int:

@@ -54,11 +54,11 @@ def test_help_imports_nothing_heavy(words: list[str]):
 
 
 @pytest.mark.parametrize("mode", METHODS)
-def test_fit_info_and_convert(call: Any, pairs: Path, folders: Path, tmp_path: Path, mode: str):
-    root = {"pix2pix": pairs, "cycle": folders}[mode]
+def test_fit_info_and_convert(call: Any, pairs: Path, folders: Path, pictures: Path, tmp_path: Path, mode: str):
+    root = {"pix2pix": pairs, "cycle": folders, "colorize": pictures}[mode]
     code, text = call("fit", root, "--mode", mode, "--out", tmp_path, "--name", "run", "--steps", 3, *tiny(mode))
     assert code == 0
-    assert "step 3/3" in text and f"Use it: translate convert {tmp_path / 'run'} INPUT OUTPUT" in text
+    assert "step 3/3" in text and f"Use it: {METHODS[mode].use.format(run=tmp_path / 'run')}" in text
     code, text = call("info", tmp_path / "run")
     assert code == 0 and mode in text and "trained at  16 pixels, 3 steps" in text
     source = folders / "testA"

@@ -13,7 +13,7 @@ LAYERS = [
     ["colour", "data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods", "tiling"],
     ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting", "rendering"],
-    ["translator", "loading", "export", "convert", "display", "fit"],
+    ["translator", "loading", "export", "convert", "colorize", "evaluate", "display", "fit"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -39,6 +39,10 @@ KNOWN = {
     ("networks", "colour"),
     ("convert", "translator"),
     ("loading", "translator"),
+    ("colorize", "convert"),
+    ("evaluate", "translator"),
+    ("colorize", "loading"),
+    ("colorize", "translator"),
     ("fit", "display"),
 }
 # Only at a public door: the package itself and `python -m translate`.

@@ -132,7 +132,7 @@ def test_per_image_is_true_of_the_batch(name: str, norm: str) -> None:
 
 
 def test_dropout_is_for_training_only() -> None:
-    for name, depth in (("unet", {"depth": 6}), ("resnet", {})):
+    for name, depth in (("unet", {"depth": 6}), ("resnet", {}), ("colour_unet", {})):
         network = small(name, 3, 3, dropout=0.5, **depth)
         sample = images(1, 3, 64, 64)
         assert not torch.equal(network(sample), network(sample))
@@ -142,8 +142,11 @@ def test_dropout_is_for_training_only() -> None:
 def test_only_transposed_convolution_draws_a_checkerboard(name: str) -> None:
     """A flat image must come out flat, away from borders: any other frequency in the output is made by the layers."""
 
+    # Deeper, the residual blocks of a colour_unet see the borders from everywhere; narrower, nothing passes its ReLUs.
+    shallow = {"depth": 2, "width": 8} if name == "colour_unet" else {}
+
     def unevenness(upsampling: str) -> float:
-        network = small(name, 3, 3, upsampling=upsampling, norm="none", dropout=0.0)
+        network = small(name, 3, 3, upsampling=upsampling, norm="none", dropout=0.0, **shallow)
         with torch.no_grad():
             output = network(torch.full((1, 3, 128, 128), 0.3, dtype=torch.float64))[..., 48:80, 48:80]
         spectrum = torch.fft.rfft2(output).abs().square()
@@ -223,6 +226,12 @@ def test_initial_weights(kind: str) -> None:
         ("resnet", {"in_channels": 3, "out_channels": 3, "padding": "reflec"}, "Did you mean 'reflect'"),
         ("resnet", {"in_channels": 3, "out_channels": 3, "blocks": -1}, "blocks is -1"),
         ("patchgan", {"in_channels": 0}, "in_channels is 0"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 2, "head": "classificatio"}, "Did you mean 'classification'"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 3, "head": "classification"}, "2 channels, not 3"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 2, "temperature": 0}, "temperature is 0"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 2, "encoder": "resnet19"}, "Did you mean 'resnet18'"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 2, "encoder": "resnet18", "depth": 6}, "it is 2 to 5"),
+        ("colour_unet", {"in_channels": 1, "out_channels": 2, "depth": 1}, "depth is 1; .* it is 2 to 12"),
     ],
 )
 def test_what_cannot_be_built_is_named(name: str, arguments: dict[str, Any], said: str) -> None:

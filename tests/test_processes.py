@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,10 +22,16 @@ def free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-@pytest.mark.parametrize("mode", METHODS)
-def test_two_processes_equal_one(data: dict[str, Path], tmp_path: Path, mode: str):  # noqa: F811
-    one = final(train(data[mode], mode, tmp_path, "one", **VALUES))
-    launch_two(data[mode], mode, tmp_path, "two", VALUES)
+# Hints are drawn by each process for its own share, as dropout is.
+OWN: list[tuple[str, dict[str, Any]]] = [(mode, {}) for mode in METHODS if mode != "colorize"]
+OWN += [("colorize", {"hints": False, "head": head}) for head in ("regression", "classification")]
+
+
+@pytest.mark.parametrize(("mode", "own"), OWN, ids=lambda each: each if isinstance(each, str) else each.get("head", ""))
+def test_two_processes_equal_one(data: dict[str, Path], tmp_path: Path, mode: str, own: dict[str, Any]):  # noqa: F811
+    values = VALUES | own
+    one = final(train(data[mode], mode, tmp_path, "one", **values))
+    launch_two(data[mode], mode, tmp_path, "two", values)
     two = final(tmp_path / "two")
     for part in ("method", "averages"):
         compare(one[part], two[part])

@@ -127,7 +127,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, pairs: Path):
 
 
 def test_public_names():
-    assert sorted(translate.__all__) == ["Translator", "__version__", "fit", "load"]
+    assert sorted(translate.__all__) == ["Translator", "__version__", "colorize", "evaluate", "fit", "load"]
     assert all(hasattr(translate, name) for name in translate.__all__)
     with pytest.raises(AttributeError):
         translate.nothing  # noqa: B018

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 from translate.version import __version__
 
 if TYPE_CHECKING:
+    from translate.colorize import colorize
+    from translate.evaluate import evaluate
     from translate.fit import fit
     from translate.loading import load
     from translate.translator import Translator
 
-__all__ = ["Translator", "__version__", "fit", "load"]
+__all__ = ["Translator", "__version__", "colorize", "evaluate", "fit", "load"]
 
 # Imported when first used, so that `translate --help` need not wait for torch.
-_HOMES = {"fit": "translate.fit", "load": "translate.loading", "Translator": "translate.translator"}
+_HOMES = {
+    "colorize": "translate.colorize",
+    "evaluate": "translate.evaluate",
+    "fit": "translate.fit",
+    "load": "translate.loading",
+    "Translator": "translate.translator",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -52,10 +52,10 @@ class Model:
     about: About
 
 
-def save_model(path: Path, generators: Mapping[Direction, nn.Module], about: About) -> None:
-    """Write a self-sufficient model file, whole or not at all."""
+def save_model(path: Path, generators: Mapping[Direction, nn.Module], about: About, *, half: bool = False) -> None:
+    """Write a self-sufficient model file, whole or not at all; `half`: weights of layers in half precision."""
     tensors = {
-        f"{direction}.{name}": tensor.detach().cpu().contiguous()
+        f"{direction}.{name}": (tensor.half() if half and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
         for direction, network in generators.items()
         for name, tensor in network.state_dict().items()
     }

@@ -164,7 +164,7 @@ class ConvertSettings(Config):
         return value
 
 
-class ColorizeSettings(Config):
+class ColouringSettings(Config):
     """How pictures are given colours; every colorizing model shares these."""
 
     render_size: int | None = Field(

@@ -193,7 +193,8 @@ def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> 
             display.note(
                 f"The held-out images got no better: ended at step {trainer.step} of {trainer.total}, with the best."
             )
-        display.note(f"Done: {run.folder}. {scores}\nUse it: translate convert {quote(str(run.folder))} INPUT OUTPUT")
+        use = find_method(chosen.mode).use.format(run=quote(str(run.folder)))
+        display.note(f"Done: {run.folder}. {scores}\nUse it: {use}")
 
 
 def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display) -> ImageDataset:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from translate.cli import convert, datasets, export, fit, import_, info, modes
+from translate.cli import colorize, convert, datasets, evaluate, export, fit, import_, info, modes
 from translate.errors import TranslateError
 from translate.version import __version__
 
@@ -37,6 +37,8 @@ def _root(
 
 app.command("fit")(fit.fit)
 app.command("convert")(convert.convert)
+app.command("colorize")(colorize.colorize)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("info")(info.info)
 app.command("import")(import_.import_)

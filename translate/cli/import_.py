@@ -34,10 +34,14 @@ def import_(
     for note in foreign.notes:
         typer.echo(note, err=True)
     channels = (foreign.arguments["in_channels"], foreign.arguments["out_channels"])
+    colorizes = channels == (1, 2)  # L / 50 - 1 to ab / 110: no other of that project's models has these channels
+    if colorizes and direction != "AtoB":
+        raise ConfigError("A colorization model goes one way, from grey to colour: leave --direction out.")
+    shown = (1, 3) if colorizes else channels
     about = About(
-        mode="imported",
+        mode="colorize" if colorizes else "imported",
         direction=direction,
-        channels=channels if direction == "AtoB" else channels[::-1],
+        channels=shown if direction == "AtoB" else shown[::-1],
         size=256,
         statistics=statistics,
         origin=f"{file.name}, saved by pytorch-CycleGAN-and-pix2pix",
@@ -47,4 +51,5 @@ def import_(
     files.make_folder(out.parent)
     save_model(out, {direction: network}, about)
     arguments = " ".join(f"{key}={value}" for key, value in foreign.arguments.items())
-    typer.echo(f"{out}: {foreign.name} {arguments}\nUse it: translate convert {out} INPUT OUTPUT")
+    use = f"translate colorize PHOTOS OUT --model {out}" if colorizes else f"translate convert {out} INPUT OUTPUT"
+    typer.echo(f"{out}: {foreign.name} {arguments}\nUse it: {use}")

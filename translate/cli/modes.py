@@ -26,10 +26,12 @@ def modes(mode: Annotated[str | None, typer.Argument(help="Print this mode's set
         "data: every mode has these": DataSettings,
         "training: every mode has these": TrainingSettings,
     }
+    usual = find_method(mode).usual
     for title, group in groups.items():
         typer.echo(f"\n{title}")
         for name, field in group.model_fields.items():
-            typer.echo(f"  {name:<17}{field.default!s:<16}{field.description} [{describe_type(field)}]")
+            default = usual.get(name, field.default)
+            typer.echo(f"  {name:<17}{default!s:<16}{field.description} [{describe_type(field)}]")
 
 
 def describe_type(field: FieldInfo) -> str:

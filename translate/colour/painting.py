@@ -62,7 +62,7 @@ def painted_at(
     adjust: Adjust | None = None,
     small_light: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """L* (n,) and chroma (n, 2) that `paint` would give the pixels `places` (n, 2), row and column, before the gamut."""
+    """L* (n,) and chroma (n, 2) that `paint` would give `places` (n, 2), row and column, before the gamut."""
     lights, chromas = np.empty(len(places), np.float32), np.empty((len(places), 2), np.float32)
     with _one_thread():
         small = torch.from_numpy(small_light)

@@ -95,9 +95,10 @@ class ImageDataset(data.Dataset, ABC):
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Decode every file once, check it, and keep in memory what fits into settings.cache.
 
-        Returns notices of what was left out or adapted; what `unfit` finds of no use is always left out. Raises DataError, listing the offenders, for files that cannot
-        be read (unless settings.skip_bad), channels that differ within a domain, sizes that differ within a pair, and
-        images that a crop does not fit into. `progress` is told of (done, total).
+        Returns notices of what was left out or adapted; what `unfit` finds of no use is always left out. Raises
+        DataError, listing the offenders, for files that cannot be read (unless settings.skip_bad), channels that differ
+        within a domain, sizes that differ within a pair, and images that a crop does not fit into. `progress` is told
+        of (done, total).
         """
         self.cache = Cache(self.settings.cache * 2**20)
         units = self.units()

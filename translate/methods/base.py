@@ -42,6 +42,9 @@ class Method(nn.Module, ABC):
     knows_truth: ClassVar[bool] = False
     """Whether single images are their own truth, so that some can be held out."""
 
+    use: ClassVar[str] = "translate convert {run} INPUT OUTPUT"
+    """The command that uses a trained run."""
+
     usual: ClassVar[Mapping[str, Any]] = {}
     """What this method sets otherwise than DataSettings and TrainingSettings, unless it is asked for."""
 
@@ -62,7 +65,7 @@ class Method(nn.Module, ABC):
         """Make the networks for `channels` of domains (A, B) and crops of `size` pixels."""
         super().__init__()
 
-    def plan(self, total: int) -> None:  # noqa: B027 (most methods play all steps alike)
+    def plan(self, total: int) -> None:
         """Be told, before the first step, how many there will be."""
 
     @staticmethod

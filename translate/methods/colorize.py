@@ -9,7 +9,7 @@ Either is trained with simulated hints (Zhang et al., SIGGRAPH 2017).
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ class ColorizeSettings(TranslatorSettings):
 
     @property
     def generator_init(self) -> str:
-        # Tried on drawn shapes: from kaiming's larger weights a regression hardly leaves grey, a classifier learns faster.
+        # On drawn shapes a regression hardly leaves grey from kaiming's larger weights, a classifier learns faster.
         return "kaiming" if self.head == "classification" else self.init
 
     @property
@@ -109,7 +109,8 @@ class Colorize(Method):
     settings = ColorizeSettings
     source = "single"
     knows_truth = True
-    usual = {"batch_size": 8, "preprocess": "scale_shortest"}
+    use = "translate colorize PHOTOS OUT --model {run}"
+    usual: ClassVar = {"batch_size": 8, "preprocess": "scale_shortest"}
 
     prior: Tensor
     seen: Tensor
@@ -117,9 +118,7 @@ class Colorize(Method):
     def __init__(self, settings: ColorizeSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
         nn.Module.__init__(self)
         if channels[0] != 3:
-            raise ConfigError(
-                f"Colorizing learns from colour pictures, which have 3 channels; these have {channels[0]}."
-            )
+            raise ConfigError(f"Colorizing learns from pictures of 3 channels; these have {channels[0]}.")
         if direction != "AtoB":
             raise ConfigError("Colorizing goes one way, from grey to colour: leave --direction out.")
         self.config = settings

@@ -51,7 +51,7 @@ def translate_any_size(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def mirrored_to_fit(network: nn.Module, images: Tensor) -> Tensor:
-    """`images` (N, C, H, W) mirrored to the size that a generator takes, equally on both sides; as they are if it is."""
+    """`images` (N, C, H, W) mirrored, equally on both sides, to a size that a generator takes, if they are of none."""
     height, width = images.shape[-2:]
     own = cast(Generator, network)
     tall, wide = (_fitting(side, own.multiple, own.minimum) for side in (height, width))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -105,17 +106,13 @@ def load_pretrained(levels: Sequence[nn.Module], path: Path) -> None:
 
     What was learned on RGB is summed for light; further input channels begin at 0. Raises CheckpointError.
     """
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file as read
-    else:
-        read = _read
     try:
-        state = read(path)
+        state = load_file(path) if path.suffix == ".safetensors" else _read(path)
     except Exception as error:  # whatever a damaged file makes torch raise
         raise CheckpointError(f"Cannot read the encoder's weights {path}: {error}") from None
     names = ("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)
     for level, (own_level, parts) in enumerate(zip(levels, names, strict=False)):
-        chosen = {}
+        chosen: dict[str, Tensor] = {}
         for place, part in enumerate(parts):
             before = f"{place + (level == 1)}." if level < 2 else ""
             chosen |= {before + k.removeprefix(f"{part}."): v for k, v in state.items() if k.startswith(f"{part}.")}

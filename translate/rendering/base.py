@@ -34,7 +34,7 @@ class Rendering(Protocol):
         """What the network is given of a picture (H, W, C): (h, w, c) of float32."""
 
     def guide(self, source: Path, name: str) -> Path | None:
-        """The user's own file that goes with the picture at `source`, `name` below the input folder, if there is one."""
+        """The user's own file for the picture at `source`, `name` below the input folder, if there is one."""
 
     def run(
         self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Path | None]

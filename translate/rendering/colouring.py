@@ -1,8 +1,8 @@
-"""Colours for a greyscale picture: a network sees it small, and its chroma joins the picture's own light at full size."""
+"""Colours for greyscale pictures: a network sees them small, its chroma joins their own light at full size."""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from translate.colour.monochrome import is_monochrome, tone, tone_at
 from translate.colour.painting import Adjust, paint, painted_at, reduced_light
 from translate.colour.sampling import perturbed
 from translate.colour.transfer import reference_of, transfer
-from translate.config import ColorizeSettings
+from translate.config import ColouringSettings
 from translate.errors import ConfigError
 from translate.networks.blocks import translate_any_size
 from translate.networks.colour_unet import ColourUNet, is_classifier
@@ -31,6 +31,7 @@ WARMTH = (3.0, 12.0)
 FAR_REACH = 1 / 8
 """Share of the shorter side over which a hint spreads where the network does not spread it."""
 LEFT = "is in colour already and was left as it is (--recolor gives it new colours)"
+_PLAIN = ColouringSettings.checked({})
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Colouring:
 
     size: int
     takes: int
-    settings: ColorizeSettings = field(default_factory=ColorizeSettings)
+    settings: ColouringSettings = _PLAIN
 
     channels = (0, 3)
 

@@ -1,0 +1,80 @@
+"""Train the colorizing model that comes with translate: scripts/colorize_small.py FOLDER ... [--steps N] [--keep RUN].
+
+FOLDERs hold colour photographs. What is made stands in checkpoints/colorize-small/, in half precision.
+"""
+
+import argparse
+import hashlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import translate
+from translate import checkpoint, images
+
+HOME = Path(__file__).resolve().parent.parent / "checkpoints" / "colorize-small"
+SETTINGS = {
+    "size": 160,
+    "load_size": 176,
+    "batch_size": 16,
+    "width": 24,
+    "rebalance": 0.2,
+    "schedule": "cosine",
+    "ema": 0.998,
+    "precision": "bf16",
+}
+LICENCE = (
+    "Weights: MIT, as translate. Trained on photographs with no stated licence or for research only; see README.md."
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--temperature", type=float, default=0.38)
+    parser.add_argument("--keep", type=Path, default=None, help="the run folder; with one that exists it is resumed")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        photographs = gather(given.folders, Path(scratch) / "photographs")
+        run = given.keep or Path(scratch) / "run"
+        resume = (run / checkpoint.LAST).exists()
+        translate.fit(
+            photographs,
+            mode="colorize",
+            out=run.parent,
+            name=run.name,
+            resume=resume,
+            steps=given.steps,
+            licence=LICENCE,
+            **SETTINGS,
+        )
+        publish(run, given.temperature)
+
+
+def gather(folders: list[Path], into: Path) -> Path:
+    """Links to the photographs in `folders`, each content once."""
+    into.mkdir()
+    seen = set()
+    for path in (path for folder in folders for path in images.list_images(folder)):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest not in seen:
+            seen.add(digest)
+            (into / f"{digest[:12]}{path.suffix}").symlink_to(path.resolve())
+    return into
+
+
+def publish(run: Path, temperature: float) -> None:
+    """Write the model of `run` as the one that comes with translate."""
+    model = checkpoint.load_model(run / checkpoint.MODEL)
+    generator = model.networks["AtoB"]
+    generator.temperature = temperature
+    generator.arguments["temperature"] = temperature
+    HOME.mkdir(exist_ok=True)
+    about = replace(model.about, licence=LICENCE, data="about 2,000 colour photographs, mostly landscapes")
+    checkpoint.save_model(HOME / checkpoint.MODEL, model.networks, about, half=True)
+    print(f"{HOME / checkpoint.MODEL}: {(HOME / checkpoint.MODEL).stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
