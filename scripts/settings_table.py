@@ -30,9 +30,8 @@ def tables() -> str:
     for mode, method in METHODS.items():
         usual = ", ".join(f"`{name}` {value}" for name, value in method.usual.items())
         parts.append(f"**`--mode {mode}`**{f', with {usual} by default' * bool(usual)}\n\n{table(method.settings)}")
-    parts.append(
-        f"**`translate colorize`**, beside those of `convert`\n\n{table(ColouringSettings, ColouringSettings.model_fields)}"
-    )
+    colouring = table(ColouringSettings, ColouringSettings.model_fields)
+    parts.append(f"**`translate colorize`**, beside those of `convert`\n\n{colouring}")
     converting = table(ConvertSettings, ConvertSettings.model_fields)
     parts.append(f"**`translate convert`**, beside `--device`, `--backend`, `--precision`\n\n{converting}")
     return "\n\n".join(parts)

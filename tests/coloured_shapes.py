@@ -41,22 +41,23 @@ def save(folder: Path, pixels: np.ndarray) -> Path:
 
 
 def draw(draws: np.random.Generator, shapes: Mapping[str, Chroma], side: int = SIDE) -> np.ndarray:
-    """(side, side, 3) of uint8: four shapes on grey, all of one uneven light, so that only the form tells the colour."""
+    """(side, side, 3) of uint8: shapes on grey, all of one uneven light, so that only the form tells the colour."""
     lab = draw_lab(draws, shapes, side)
     return to_array(from_lab(lab[:, :1], lab[:, 1:])[0], np.uint8)
 
 
 def draw_lab(draws: np.random.Generator, shapes: Mapping[str, Chroma], side: int = SIDE) -> torch.Tensor:
-    """Light and chroma, (1, 3, side, side)."""
-    light = cv2.GaussianBlur(draws.normal(size=(side, side)).astype(np.float32), (0, 0), side / 10)
+    """Light and chroma, (1, 3, side, side): one shape in each field of 32 pixels."""
+    light = cv2.GaussianBlur(draws.normal(size=(side, side)).astype(np.float32), (0, 0), 6)
     light = 54 + 6 * light / float(light.std())
     chroma = np.zeros((side, side, 2), np.float32)
-    for place in range(4):
-        name = list(shapes)[draws.integers(len(shapes))]
-        middle = [side // 4 + side // 2 * (place // row % 2) + int(draws.integers(-side // 20, side // 20 + 1)) for row in (1, 2)]
-        mask = stamped(name, (middle[0], middle[1]), int(draws.integers(side // 8, side * 3 // 16)), side)
-        chroma[mask] = shapes[name]
-        light[mask] += 6  # what shows the form
+    for top in range(0, side, 32):
+        for left in range(0, side, 32):
+            name = list(shapes)[draws.integers(len(shapes))]
+            x, y = (corner + 16 + int(draws.integers(-3, 4)) for corner in (left, top))
+            mask = stamped(name, (x, y), int(draws.integers(8, 12)), side)
+            chroma[mask] = shapes[name]
+            light[mask] += 6  # what shows the form
     light = np.clip(light, DARKEST, LIGHTEST)
     return torch.from_numpy(np.concatenate([light[..., None], chroma], axis=2)).permute(2, 0, 1)[None]
 

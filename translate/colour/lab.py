@@ -6,7 +6,6 @@ L / 50 - 1 and give chroma as ab / 110, as the colorization model of pytorch-Cyc
 
 from contextlib import AbstractContextManager
 
-import kornia.color
 import torch
 from torch import Tensor
 
@@ -15,6 +14,8 @@ MOST_CHROMA = 110.0
 
 def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
     """sRGB (N, 3, H, W) in [-1, 1] as light (N, 1, H, W) in [0, 100] and chroma (N, 2, H, W); has a gradient."""
+    import kornia.color  # a third of a second that only who computes colours waits for
+
     with exact(images):
         lab = kornia.color.rgb_to_lab((_full(images) + 1) / 2)
     return lab[:, :1], lab[:, 1:]
@@ -22,6 +23,8 @@ def to_lab(images: Tensor) -> tuple[Tensor, Tensor]:
 
 def from_lab(light: Tensor, chroma: Tensor) -> Tensor:
     """sRGB (N, 3, H, W), in [-1, 1] where sRGB has the colour and beyond where it has not; has a gradient."""
+    import kornia.color
+
     with exact(light):
         return kornia.color.lab_to_rgb(torch.cat([_full(light), _full(chroma)], dim=1), clip=False) * 2 - 1
 

@@ -30,6 +30,7 @@ WARMTH = (3.0, 12.0)
 """What warmth 1 adds to a* and b*."""
 FAR_REACH = 1 / 8
 """Share of the shorter side over which a hint spreads where the network does not spread it."""
+TONED = "is a brown, blue or otherwise toned print: colorized as greyscale"
 LEFT = "is in colour already and was left as it is (--recolor gives it new colours)"
 _PLAIN = ColouringSettings.checked({})
 
@@ -78,6 +79,8 @@ class Colouring:
         for index, each in enumerate(made):
             if each is not None:
                 tell(index, LEFT)
+            elif pixels[index].shape[2] == 3 and tone(pixels[index]).any():
+                tell(index, TONED)
         grey = [index for index, each in enumerate(made) if each is None]
         if grey:
             hints = [self._hints(guides[index], pixels[index]) for index in grey]
