@@ -21,6 +21,7 @@ SETTINGS = {
     "rebalance": 0.2,
     "schedule": "cosine",
     "ema": 0.998,
+    "beta1": 0.9,
     "precision": "bf16",
 }
 LICENCE = (
@@ -32,7 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--temperature", type=float, default=0.38)
+    parser.add_argument("--temperature", type=float, default=0.2)
+    parser.add_argument("--vividness", type=float, default=0.5)
     parser.add_argument("--keep", type=Path, default=None, help="the run folder; with one that exists it is resumed")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -49,7 +51,7 @@ def main() -> None:
             licence=LICENCE,
             **SETTINGS,
         )
-        publish(run, given.temperature)
+        publish(run, given.temperature, given.vividness)
 
 
 def gather(folders: list[Path], into: Path) -> Path:
@@ -64,12 +66,13 @@ def gather(folders: list[Path], into: Path) -> Path:
     return into
 
 
-def publish(run: Path, temperature: float) -> None:
+def publish(run: Path, temperature: float, vividness: float) -> None:
     """Write the model of `run` as the one that comes with translate."""
     model = checkpoint.load_model(run / checkpoint.MODEL)
     generator = model.networks["AtoB"]
-    generator.temperature = temperature
-    generator.arguments["temperature"] = temperature
+    for name, value in (("temperature", temperature), ("vividness", vividness)):
+        setattr(generator, name, value)
+        generator.arguments[name] = value
     HOME.mkdir(exist_ok=True)
     about = replace(model.about, licence=LICENCE, data="about 2,000 colour photographs, mostly landscapes")
     checkpoint.save_model(HOME / checkpoint.MODEL, model.networks, about, half=True)

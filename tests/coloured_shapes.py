@@ -3,7 +3,7 @@
 All colours lie within sRGB at every light that is drawn: clipped, light itself would tell them apart.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -28,9 +28,9 @@ def determined(count: int, seed: int = 0, side: int = SIDE) -> np.ndarray:
 
 def ambiguous(count: int, seed: int = 0, side: int = SIDE) -> np.ndarray:
     """Discs, all of one picture green or all purple, half and half: nothing in the light tells which."""
-    return np.stack([
-        draw(np.random.default_rng([seed, index]), {"disc": EITHER[index % 2]}, side) for index in range(count)
-    ])
+    return np.stack(
+        [draw(np.random.default_rng([seed, index]), {"disc": EITHER[index % 2]}, side) for index in range(count)]
+    )
 
 
 def save(folder: Path, pixels: np.ndarray) -> Path:
@@ -49,7 +49,7 @@ def draw(draws: np.random.Generator, shapes: Mapping[str, Chroma], side: int = S
 def draw_lab(draws: np.random.Generator, shapes: Mapping[str, Chroma], side: int = SIDE) -> torch.Tensor:
     """Light and chroma, (1, 3, side, side): one shape in each field of 32 pixels."""
     light = cv2.GaussianBlur(draws.normal(size=(side, side)).astype(np.float32), (0, 0), 6)
-    light = 54 + 6 * light / float(light.std())
+    light = 51 + 3 * light / float(light.std())
     chroma = np.zeros((side, side, 2), np.float32)
     for top in range(0, side, 32):
         for left in range(0, side, 32):
@@ -57,7 +57,7 @@ def draw_lab(draws: np.random.Generator, shapes: Mapping[str, Chroma], side: int
             x, y = (corner + 16 + int(draws.integers(-3, 4)) for corner in (left, top))
             mask = stamped(name, (x, y), int(draws.integers(8, 12)), side)
             chroma[mask] = shapes[name]
-            light[mask] += 6  # what shows the form
+            light[mask] += 10  # what shows the form
     light = np.clip(light, DARKEST, LIGHTEST)
     return torch.from_numpy(np.concatenate([light[..., None], chroma], axis=2)).permute(2, 0, 1)[None]
 

@@ -9,6 +9,11 @@ from translate.methods import METHODS
 from translate.settings import resolve
 
 GROUPS = {"data": DataSettings, "training": TrainingSettings}
+USUALLY: list[tuple[dict, dict]] = [
+    ({}, {}),
+    ({}, {"data": {"batch_size": 3}}),
+    ({"batch_size": "2"}, {"data": {"batch_size": 3}}),
+]
 
 
 def test_an_unknown_setting_names_the_near_miss():
@@ -45,6 +50,13 @@ def test_order_is_defaults_then_saved_then_asked():
     assert (chosen.data.size, chosen.data.batch_size, chosen.data.flip) == (64, 3, True)
     assert (chosen.training.epochs, chosen.training.steps) == (None, 9)
     assert chosen.method.model_dump()["l1"] == 10
+
+
+def test_what_a_mode_usually_sets_gives_way_to_what_is_saved_and_asked():
+    chosen = [resolve("colorize", "x", asked, saved).data for asked, saved in USUALLY]
+    assert [data.batch_size for data in chosen] == [8, 3, 2]
+    assert {data.preprocess for data in chosen} == {"scale_shortest"}
+    assert resolve("pix2pix", "x", {}, {}).data == DataSettings()
 
 
 def test_the_papers_length_is_the_default():

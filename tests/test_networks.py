@@ -226,7 +226,11 @@ def test_initial_weights(kind: str) -> None:
         ("resnet", {"in_channels": 3, "out_channels": 3, "padding": "reflec"}, "Did you mean 'reflect'"),
         ("resnet", {"in_channels": 3, "out_channels": 3, "blocks": -1}, "blocks is -1"),
         ("patchgan", {"in_channels": 0}, "in_channels is 0"),
-        ("colour_unet", {"in_channels": 1, "out_channels": 2, "head": "classificatio"}, "Did you mean 'classification'"),
+        (
+            "colour_unet",
+            {"in_channels": 1, "out_channels": 2, "head": "classificatio"},
+            "Did you mean 'classification'",
+        ),
         ("colour_unet", {"in_channels": 1, "out_channels": 3, "head": "classification"}, "2 channels, not 3"),
         ("colour_unet", {"in_channels": 1, "out_channels": 2, "temperature": 0}, "temperature is 0"),
         ("colour_unet", {"in_channels": 1, "out_channels": 2, "encoder": "resnet19"}, "Did you mean 'resnet18'"),

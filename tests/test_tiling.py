@@ -35,6 +35,7 @@ NETWORKS: dict[str, tuple[str, bool, dict[str, Any]]] = {
         True,
         {"width": 4, "blocks": 2, "norm": "batch", "padding": "zeros", "downsamplings": 3},
     ),
+    "colour_unet": ("colour_unet", False, {"depth": 3, "width": 4, "attention": False}),
     "resnet flat": ("resnet", False, {"width": 16, "blocks": 4, "downsamplings": 0, "norm": "none"}),
 }
 
@@ -407,6 +408,9 @@ def test_what_cannot_be_tiled_is_named():
     for kind, named in ((Sorting, "sort"), (Pooling, "AdaptiveAvgPool2d"), (Deciding, "Deciding")):
         with pytest.raises(ConfigError, match=f"{named}.*--tile off"):
             translate_tiled(kind(), picture(8, 8))
+    asking = networks.build("colour_unet", {"in_channels": 3, "out_channels": 2, "width": 2, "depth": 4})
+    with pytest.raises(ConfigError, match="--tile off"):
+        translate_tiled(asking, picture(8, 8))
 
 
 def test_the_network_stays_as_it_is():

@@ -15,10 +15,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from translate.checkpoint import MODEL
 from translate.config import ColouringSettings, ConvertSettings
 from translate.convert import Summary, Watch, convert
+from translate.convert.manifest import stamp_of
 from translate.convert.summary import merged
-from translate.errors import CheckpointError, ConfigError
+from translate.engines import EXPORTED
+from translate.errors import CheckpointError, ConfigError, DataError
 from translate.loading import load
 from translate.rendering import Colouring
 from translate.translator import Translator
@@ -40,11 +43,16 @@ def colorize(
     `image` is a PIL image, an array (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16 or float in [-1, 1], or floats
     (N, C, H, W) in [-1, 1]; the result is of that kind, with three channels. An image in colour stays as it is, unless
     `recolor`. `model` is a run folder or model file of mode colorize, a loaded one, or the one that comes with
-    translate. `settings` are those of ColouringSettings; `hints` may also be a list of {"x", "y", "colour"}.
+    translate. `settings` are those of ColouringSettings but `variants`: each `seed` is one. `hints` may also be a list
+    of {"x", "y", "colour"}, or what a .json file of hints holds.
     Raises CheckpointError for a model of another kind, ConfigError for settings, DataError for hints that will not do.
     """
+    if settings.get("variants", 1) != 1:
+        raise ConfigError("variants are files that `translate colorize` writes: for one image, call with each seed.")
     translator = model if isinstance(model, Translator) else _loaded(str(model))
     with _as_file(hints) as path:
+        if path is not None and path.is_dir():
+            raise ConfigError(f"{path} is a folder: for one image, hints are a file.")
         return colouring(translator, hints=path, **settings)(image)
 
 
@@ -91,7 +99,13 @@ def _with(translator: Translator, settings: ColouringSettings) -> Translator:
             f"This model is of mode {translator.about.mode} and gives no colours: `translate convert` runs it. "
             "`translate fit --mode colorize` trains one that does."
         )
-    return translator.using(rendering=replace(rendering, settings=settings))
+    chosen = replace(rendering, settings=settings)
+    try:
+        network = translator.network()
+    except ConfigError:  # an exported model holds none
+        network = None
+    chosen.check(network)
+    return translator.using(rendering=chosen)
 
 
 def default_model() -> Path:
@@ -114,22 +128,48 @@ def find(model: str) -> Path:
     return default_model() if model == DEFAULT and not Path(model).exists() else Path(model)
 
 
-@lru_cache(maxsize=1)
+def open_model(model: str, device: str = "auto", *, backend: str | None = None, **how: Any) -> Translator:
+    """`load` what `model` names; `backend` None: torch, or what computes an exported model."""
+    path = find(model)
+    usual = "auto" if path.suffix.lower() in EXPORTED else "torch"
+    return load(path, device, backend=backend or usual, **how)
+
+
 def _loaded(model: str) -> Translator:
-    return load(find(model))
+    """The model, kept from call to call for as long as its file stays as it is."""
+    path = find(model)
+    file = path / MODEL if path.is_dir() else path
+    return _kept(str(path.absolute()), stamp_of(file))
+
+
+@lru_cache(maxsize=1)
+def _kept(path: str, stamp: str | None) -> Translator:
+    return open_model(path)
 
 
 @contextmanager
 def _as_file(hints: Any) -> Iterator[Path | None]:
-    """Hints as the file that they are read from."""
+    """Hints as the file that they are read from; an error of given ones does not name it."""
     if hints is None or isinstance(hints, str | PathLike):
         yield None if hints is None else Path(hints)
         return
     try:
-        text = json.dumps(list(hints))
+        text = json.dumps(dict(hints) if isinstance(hints, Mapping) else list(hints), default=_plain)
     except TypeError as error:
         raise ConfigError(f"hints are a file, or a list of {{x, y, colour}}: {error}") from None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hints.json"
         path.write_text(text, encoding="utf-8")
-        yield path
+        try:
+            yield path
+        except DataError as error:
+            if str(path) not in str(error):
+                raise
+            raise DataError(str(error).replace(str(path), "hints")) from None
+
+
+def _plain(value: object) -> Any:
+    """Numbers of numpy as JSON has them."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is neither number nor colour")

@@ -178,6 +178,12 @@ class ColouringSettings(Config):
         le=1,
         description="Of a classification head: 1 is the mean of its answers, dull; towards 0 the likeliest, vivid.",
     )
+    vividness: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Of a classification head: 1 leans to rare colours, as it was trained; 0 answers by the true odds.",
+    )
     seed: int | None = Field(
         None, ge=0, lt=2**31, description="Draw one of the answers of a classification head; the same seed, the same."
     )

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from translate import images
+from translate import files, images
 from translate.colour.monochrome import is_monochrome
 from translate.colour.painting import paint
 from translate.config import DataSettings, Direction
 from translate.data import Layout, catalogue, detect, open_split
-from translate.errors import DataError
+from translate.errors import ConfigError, DataError, ImageError
 from translate.grid import draw_grid
 from translate.metrics import COLOUR_METRICS, METRICS
 from translate.metrics.colour_distance import distance, features
@@ -61,16 +61,20 @@ def evaluate(
 
     `dataset` is a folder or a name in datasets/; `split` defaults to test, else val, else all there is. For a colorizer
     it is any folder of colour pictures: it sees them grey (those that are grey already are left out), and what is
-    measured is colour. For other models it holds pairs. `grid` is a picture to write: input | ours | truth.
+    measured is colour. For other models it holds pairs. Files that cannot be read are left out; the notices name all
+    that was. `grid` is a picture to write: input | ours | truth.
     Raises DataError for a folder that will not do, ConfigError for a model that does not fit it.
     """
+    if grid:
+        _refuse_grid(Path(grid))
     colours = isinstance(translator.rendering, Colouring)
     layout = detect(catalogue.find(str(dataset)), "single" if colours else "paired")
     split = split or next(name for name in ("test", "val", "train") if name in layout.splits)
     if split not in layout.splits:
         raise DataError(f"{layout.root} has no split {split}; it has {', '.join(layout.splits)}.")
     found = Evaluation()
-    examples = _in_colour(layout, split, found) if colours else _pairs(layout, split, translator.checked(direction))
+    direction = translator.checked(direction)
+    examples = _in_colour(layout, split, found) if colours else _pairs(layout, split, direction, found)
     measured = _Measured(COLOUR_METRICS if colours else METRICS, colours)
     rows: list[dict[str, Tensor]] = []
     for example in examples:
@@ -120,7 +124,11 @@ class _Measured:
 def _in_colour(layout: Layout, split: str, found: Evaluation) -> Iterator[Example]:
     """Colour pictures made grey; those that are grey or cannot be read are left out, which `found` is told."""
     for source in layout.splits[split].a:
-        truth = images.read_pixels(source.path)
+        try:
+            truth = images.read_pixels(source.path)
+        except ImageError as error:
+            found.notices.append(f"Left out: {error}")
+            continue
         if truth.shape[2] != 3 or is_monochrome(truth):
             found.notices.append(f"{source.path} is grey and was left out.")
             continue
@@ -131,13 +139,23 @@ def _in_colour(layout: Layout, split: str, found: Evaluation) -> Iterator[Exampl
         yield Example(grey[..., :1], truth, str(source.path))
 
 
-def _pairs(layout: Layout, split: str, direction: Direction) -> Iterator[Example]:
-    dataset = open_split(layout, split, "paired", DataSettings.checked({"preprocess": "none", "cache": 0}), 0)
-    dataset.prepare()
+def _pairs(layout: Layout, split: str, direction: Direction, found: Evaluation) -> Iterator[Example]:
+    settings = DataSettings.checked({"preprocess": "none", "cache": 0, "skip_bad": True})
+    dataset = open_split(layout, split, "paired", settings, 0)
+    found.notices += dataset.prepare()
     for index in range(len(dataset)):
         a, b, file = dataset.plain(index)
         assert b is not None
         yield Example(a, b, file) if direction == "AtoB" else Example(b, a, file)
+
+
+def _refuse_grid(path: Path) -> None:
+    """Raise now if the grid cannot be written once everything is measured."""
+    if path.suffix.lower() not in images.SUFFIXES:
+        raise ConfigError(
+            f"{path}: cannot write {path.suffix or 'a file without suffix'}. A grid is a .png, as a rule."
+        )
+    files.make_folder(path.parent)
 
 
 def _in_channels(pixels: np.ndarray, truth: np.ndarray) -> np.ndarray:

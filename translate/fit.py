@@ -109,7 +109,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     for text in (layout.name, *layout.warnings):
         display.note(text)
     if kind.knows_truth and set(layout.splits) == {"train"}:
-        layout = hold_out(layout)
+        layout = hold_out(layout, kind.unfit)
         if "val" in layout.splits:
             display.note(f"There is no val split: {len(layout.splits['val'].a)} images are held out, chosen by name.")
     train = _open(layout, "train", kind, chosen, display)

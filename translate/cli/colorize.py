@@ -18,7 +18,12 @@ def colorize(
         str, typer.Option(help="A run folder or model file of mode colorize; the default comes with translate.")
     ] = "colorize-small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What computes: torch, openvino, onnx, auto.")] = "torch",
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="What computes: torch, openvino, onnx, auto.", show_default="torch; of an exported model its own"
+        ),
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16, auto.")] = "fp32",
     *,
     given: dict[str, Any],
@@ -37,18 +42,17 @@ def _run(
     source: Path,
     target: Path,
     model: str,
-    how: tuple[str, str, str],
+    how: tuple[str, str | None, str],
     colours: ColouringSettings,
     settings: ConvertSettings,
 ) -> int:
-    from translate.colorize import colorize_folder, find
-    from translate.loading import load
+    from translate.colorize import colorize_folder, open_model
     from translate.machine import cores
 
     device, backend, precision = how
 
     def convert_on(device: str, watch: Any) -> Any:
-        translator = load(find(model), device, backend=backend, precision=precision, streams=cores())
+        translator = open_model(model, device, backend=backend, precision=precision, streams=cores())
         return colorize_folder(translator, source, target, colours=colours, watch=watch, **settings.model_dump())
 
     return watched(convert_on, device, target, settings)

@@ -20,7 +20,12 @@ def evaluate(
     grid: Annotated[Path | None, typer.Option(help="Write a picture of the first 8: input | ours | truth.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the figures as .json.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What computes: torch, openvino, onnx, auto.")] = "torch",
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="What computes: torch, openvino, onnx, auto.", show_default="torch; of an exported model its own"
+        ),
+    ] = None,
     precision: Annotated[str, typer.Option(help="fp32, bf16, auto.")] = "fp32",
 ) -> None:
     """Translate every image of a split at its own size and print how near the truth it comes.
@@ -28,12 +33,16 @@ def evaluate(
     Beside the model's figures stand those of its inputs: what doing nothing scores. A colorizer sees the pictures grey.
     """
     from translate import files
-    from translate.colorize import find
+    from translate.colorize import open_model
     from translate.display import Counting, Screen
+    from translate.errors import ConfigError
     from translate.evaluate import evaluate as run
-    from translate.loading import load
 
-    translator = load(find(checkpoint), device, backend=backend, precision=precision)
+    if report:
+        if report.suffix.lower() != ".json":
+            raise ConfigError(f"{report}: a report of figures ends in .json.")
+        files.make_folder(report.parent)
+    translator = open_model(checkpoint, device, backend=backend, precision=precision)
     console = Screen()
     with Counting("evaluating", console) as progress:
         found = run(translator, dataset, split=split, direction=direction, grid=grid, progress=progress)
@@ -46,5 +55,4 @@ def evaluate(
     if grid:
         typer.echo(f"Look: {grid}")
     if report:
-        files.make_folder(report.parent)
         files.write_bytes(report, (json.dumps(found.as_dict(), indent=2) + "\n").encode())

@@ -2,7 +2,8 @@
 
 A class is a point of a grid of 10 units. A colour is encoded softly, over its five nearest points (section 2.1 of the
 paper); a distribution is decoded by its annealed mean (section 2.3), which lies between the mean (temperature 1), dull
-where colours compete, and the mode (towards 0), which flickers from place to place.
+where colours compete, and the mode (towards 0), which flickers from place to place. The paper's temperature is 0.38; of
+two colours that are as likely as each other 0.2 keeps clearly more, and scores no less on photographs.
 """
 
 from functools import lru_cache
@@ -52,5 +53,6 @@ def rebalanced(prior: Tensor, mix: float) -> Tensor:
 
     `prior` (Q,) sums to 1; it is mixed with the uniform distribution: `mix` 0 weighs by 1 / prior, 1 all alike.
     """
-    weights = 1 / ((1 - mix) * prior + mix / len(prior))
+    mixed = (1 - mix) * prior + mix / len(prior)
+    weights = 1 / mixed.clamp(min=torch.finfo(mixed.dtype).tiny)  # with mix 0 a class that was never seen has no share
     return weights / (weights * prior).sum()

@@ -4,6 +4,7 @@ Light is never resized, so no detail is lost; chroma is brought to full size alo
 constant light and hue. A toned scan's own colours go, its light stays.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -132,15 +133,33 @@ def _light(luminance: Tensor) -> Tensor:
     return bent.pow(1 / 3).add_(luminance - bent, alpha=7.787).mul_(116).sub_(16).clamp_(0, 100)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A band's operations are too short to share: where another process takes a core, each would wait for it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class _OneThread:
+    """A band's operations are too short to share: where another process takes a core, each would wait for it.
+
+    Threads that begin while others paint begin with their one: what the first of those had is what all go back to.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._painting, self._before = threading.Lock(), 0, 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            own = torch.get_num_threads()
+            if not self._painting:
+                self._before = own
+            before = self._before if own == 1 else own
+            self._painting += 1
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                torch.set_num_threads(before)
+                self._painting -= 1
+
+
+_one_thread = _OneThread()
 
 
 def _fill(painted: np.ndarray, pixels: np.ndarray, light: Tensor, chroma: Tensor) -> None:

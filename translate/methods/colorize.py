@@ -34,7 +34,7 @@ from translate.metrics.colour_distance import distance, features
 from translate.networks.blocks import mirrored_to_fit, translate_any_size
 from translate.networks.encoders import cached_weights, load_pretrained
 
-TURNED = 2
+TURNED = 3
 """Held-out looks without a better one after which the joint phase is over."""
 MEMORY = 1000
 """Steps that the running prior of the classes looks back on, at least."""
@@ -69,15 +69,18 @@ class ColorizeSettings(TranslatorSettings):
     objective: Literal["vanilla", "lsgan", "hinge", "wgan"] = Field("vanilla", description="Adversarial objective.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's rate for the generator.")
     learning_rate_d: float | None = Field(2e-4, gt=0, le=1, description="The discriminator's rate.")
-    beta1: float = Field(0.9, ge=0, lt=1, description="Adam's first momentum.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum.")
     hints: bool = Field(True, description="Take colour hints, and learn from simulated ones.")
     rebalance: float = Field(
         0.5, ge=0, le=1, description="classification: how much rare colours are weighed up; 0: not at all, 1: fully."
     )
     temperature: float = Field(
-        0.38, gt=0, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
+        0.2, gt=0, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
     )
-    l1: float = Field(100.0, ge=0, description="regression: weight of the L1 distance to the true chroma.")
+    vividness: float = Field(
+        1.0, ge=0, le=1, description="classification: 1 answers with the odds as rebalanced, 0 with the true ones."
+    )
+    l1: float = Field(10.0, ge=0, description="regression: weight of the L1 distance to the true chroma.")
     gan: float = Field(1.0, ge=0, description="regression: weight of the adversarial loss; 0: no discriminator.")
     pretrain: float = Field(0.7, ge=0, le=1, description="regression: share of the run with the generator alone.")
     critic: float = Field(0.1, ge=0, le=1, description="regression: share after that with the discriminator alone.")
@@ -110,7 +113,7 @@ class Colorize(Method):
     source = "single"
     knows_truth = True
     use = "translate colorize PHOTOS OUT --model {run}"
-    usual: ClassVar = {"batch_size": 8, "preprocess": "scale_shortest"}
+    usual: ClassVar = {"batch_size": 8, "preprocess": "scale_shortest", "ema": 0.99}
 
     prior: Tensor
     seen: Tensor
@@ -152,7 +155,8 @@ class Colorize(Method):
 
     @staticmethod
     def unfit(pixels: np.ndarray) -> str:
-        return "grey" if is_monochrome(pixels) else ""
+        # Other channels than one and three are refused as a whole, with what they are.
+        return "grey" if pixels.shape[2] in (1, 3) and is_monochrome(pixels) else ""
 
     def optimizers(self) -> dict[str, Optimizer]:
         rates = parts.rates(self.config)
@@ -200,7 +204,7 @@ class Colorize(Method):
             self._count(classes, shares)
             chances = F.log_softmax(logits.to(small.dtype), dim=1)
             losses = -(chances.gather(1, classes) * shares).sum(dim=1)
-            weights = bins.rebalanced(self.prior, 1 - self.config.rebalance).to(small.dtype)
+            weights = cast(Tensor, self.generator.balance).exp().to(small.dtype)
             return (losses * weights[classes[:, 0]]).mean()
 
     @torch.no_grad()
@@ -209,7 +213,8 @@ class Colorize(Method):
         counts = torch.zeros_like(self.prior).index_add_(0, classes.flatten(), shares.flatten().to(self.prior))
         counts = distributed.sum_over_processes(counts)
         self.seen += 1
-        self.prior.lerp_(counts / counts.sum(), 1 / float(self.seen.clamp(max=MEMORY)))
+        self.prior.lerp_(counts / counts.sum(), 1 / self.seen.clamp(max=MEMORY))
+        cast(Tensor, self.generator.balance).copy_(bins.rebalanced(self.prior, 1 - self.config.rebalance).log())
 
     def generators(self) -> dict[Direction, nn.Module]:
         return {"AtoB": self.generator}
@@ -254,7 +259,7 @@ class Colorize(Method):
     def over(self, history: Sequence[Held]) -> bool:
         if not self.config.adversarial:
             return False
-        joint = [self.quality(held.scores) for held in history if held.step >= self._joint_from]
+        joint = [self.quality(held.scores) for held in history if held.step > self._joint_from]
         return len(joint) > TURNED and max(joint[-TURNED:]) <= max(joint[:-TURNED])
 
 
@@ -268,4 +273,5 @@ def _own(settings: ColorizeSettings, size: int) -> dict[str, object]:
         "attention": settings.attention,
         "head": settings.head,
         "temperature": settings.temperature,
+        "vividness": settings.vividness,
     }

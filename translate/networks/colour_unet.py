@@ -27,10 +27,12 @@ class ColourUNet(Generator):
 
     Channel 0 of the input is light as L / 50 - 1; with 4 channels the others are hints: a / 110, b / 110 and 1 where
     they are given. The head regresses its output at half the size, or classifies chroma at a quarter of it: then the
-    output is a / 110, b / 110 of the annealed mean at `temperature`, and `logits` gives the distributions.
+    output is a / 110, b / 110 of the annealed mean at `temperature`, and `logits` gives the distributions. `balance` is
+    the logarithm of what each class weighed in training; `vividness` is how much of it remains in the answer.
     """
 
     centres: Tensor
+    balance: Tensor
 
     def __init__(
         self,
@@ -45,7 +47,8 @@ class ColourUNet(Generator):
         encoder: str = "own",
         attention: bool = True,
         head: str = "regression",
-        temperature: float = 0.38,
+        temperature: float = 0.2,
+        vividness: float = 1.0,
     ) -> None:
         super().__init__()
         check_counts("colour_unet", in_channels=in_channels, out_channels=out_channels, width=width)
@@ -61,6 +64,7 @@ class ColourUNet(Generator):
             "attention": attention,
             "head": head,
             "temperature": temperature,
+            "vividness": vividness,
         }
         if head not in HEADS:
             raise ConfigError(f"colour_unet: unknown head {head!r}.{near_miss(head, HEADS)}")
@@ -72,6 +76,7 @@ class ColourUNet(Generator):
         self.minimum = 2 ** (depth + 1)  # two pixels inside, for their norm
         self.per_image = norm != "batch"
         self.temperature = temperature
+        self.vividness = vividness
 
         self.downs, widths = make_encoder(encoder, in_channels, width, depth, norm)
         self.attention = Attention(widths[ATTENTION_AT - 1]) if attention and depth >= ATTENTION_AT else None
@@ -83,6 +88,7 @@ class ColourUNet(Generator):
         self.head: nn.Module
         if head == "classification":
             self.register_buffer("centres", bins.centres().clone())
+            self.register_buffer("balance", torch.zeros(len(bins.centres())))
             self.head = nn.Conv2d(widths[lowest], len(bins.centres()), 1)
         else:
             self.head = doubling(widths[0], out_channels, upsampling, kernel=4, padding="zeros", bias=True)
@@ -96,10 +102,17 @@ class ColourUNet(Generator):
         """Distributions over `centres` (Q, 2) before softmax, (N, Q, H / 4, W / 4), of a classification head."""
         return self.head(self._features(images))
 
-    def chroma(self, logits: Tensor, temperature: float | None = None) -> Tensor:
+    def chroma(self, logits: Tensor, temperature: float | None = None, vividness: float | None = None) -> Tensor:
         """What `logits` are decoded to, (N, 2, H, W): a / 110 and b / 110 of their annealed mean."""
+        share = self.vividness if vividness is None else vividness
+        if share < 1:
+            logits = logits - (1 - share) * self.balance.view(1, -1, 1, 1)
         mean = bins.decode(logits, self.centres, temperature or self.temperature) / MOST_CHROMA
         return F.interpolate(mean, scale_factor=4.0, mode="bilinear")
+
+    def odds(self, logits: Tensor) -> Tensor:
+        """`logits` without the weights of training: softmax of them is how likely each class is."""
+        return logits - self.balance.view(1, -1, 1, 1)
 
     def _features(self, images: Tensor) -> Tensor:
         levels = []

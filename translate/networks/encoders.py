@@ -120,6 +120,9 @@ def load_pretrained(levels: Sequence[nn.Module], path: Path) -> None:
         if level == 0 and "0.weight" in chosen:
             chosen["0.weight"] = _for_light(chosen["0.weight"], own_state["0.weight"])
         known = {k: v for k, v in chosen.items() if k in own_state}  # an instance norm has no weights to take
+        more = [k for k, v in chosen.items() if k not in own_state and v.dim() > 1]
+        if more:  # the first blocks of a deeper network would fit
+            raise CheckpointError(f"{path} holds another network: it has {parts[-1]}.{more[0]}, too.")
         try:
             missing = own_level.load_state_dict(known, strict=False).missing_keys
         except RuntimeError as error:
@@ -129,7 +132,10 @@ def load_pretrained(levels: Sequence[nn.Module], path: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError("it is no state dict")
+    return state
 
 
 def _for_light(weight: Tensor, like: Tensor) -> Tensor:

@@ -1,14 +1,14 @@
 """Colours for greyscale pictures: a network sees them small, its chroma joins their own light at full size."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate import images
 from translate.colour.hint_files import Hints, as_channels, read_hints
@@ -19,7 +19,7 @@ from translate.colour.painting import Adjust, paint, painted_at, reduced_light
 from translate.colour.sampling import perturbed
 from translate.colour.transfer import reference_of, transfer
 from translate.config import ColouringSettings
-from translate.errors import ConfigError
+from translate.errors import ConfigError, ImageError
 from translate.networks.blocks import translate_any_size
 from translate.networks.colour_unet import ColourUNet, is_classifier
 from translate.rendering.base import Passage, Tell
@@ -60,14 +60,27 @@ class Colouring:
     def _reference(self) -> np.ndarray | None:
         if self.settings.reference is None:
             return None
-        return reference_of(images.to_model(images.read(self.settings.reference)))
+        pixels = images.to_model(images.read(self.settings.reference))
+        if pixels.shape[2] not in (1, 3):
+            raise ImageError(f"{self.settings.reference}: a reference has 1 or 3 channels; it has {pixels.shape[2]}.")
+        return reference_of(pixels)
+
+    def check(self, network: nn.Module | None) -> None:
+        """Raise, now, what every picture would fail with: ConfigError for settings, ImageError for the reference."""
+        chosen = self.settings
+        if chosen.hints is not None and not chosen.hints.exists():
+            raise ConfigError(f"There is no file or folder of hints {chosen.hints}.")
+        if self._chooses or chosen.variants > 1:
+            _classifier(network)
+        _ = self._reference
 
     def guide(self, source: Path, name: str) -> Path | None:
         place = self.settings.hints
         if place is None or not place.is_dir():
             return place
-        found = (place / name).with_suffix
-        return next((path for path in map(found, (".json", ".png", ".webp", ".tif", ".tiff")) if path.is_file()), None)
+        named = map((place / name).with_suffix, (".json", ".png", ".webp", ".tif", ".tiff"))
+        # Where hints lie beside the photographs, one of these is the photograph itself.
+        return next((path for path in named if path.is_file() and not path.samefile(source)), None)
 
     def seen(self, pixels: np.ndarray) -> np.ndarray:
         return self._seen(reduced_light(pixels, *self._small(pixels)), None, pixels)
@@ -83,7 +96,9 @@ class Colouring:
                 tell(index, TONED)
         grey = [index for index, each in enumerate(made) if each is None]
         if grey:
-            hints = [self._hints(guides[index], pixels[index]) for index in grey]
+            usual = self.settings.hints  # a file of hints is for pictures without a name, too
+            usual = None if usual is None or usual.is_dir() else usual
+            hints = [self._hints(guides[index] or usual, pixels[index]) for index in grey]
             lights = [reduced_light(pixels[index], *self._small(pixels[index])) for index in grey]
             seen = [self._seen(lights[n], hints[n], pixels[index]) for n, index in enumerate(grey)]
             for n, chroma in enumerate(self._chroma(seen, passage)):
@@ -91,8 +106,8 @@ class Colouring:
         return [each for each in made if each is not None]
 
     def _as_it_is(self, pixels: np.ndarray) -> np.ndarray | None:
-        """A picture in colour, if it is to stay."""
-        return None if self.settings.recolor or is_monochrome(pixels) else pixels
+        """A copy of a picture in colour, if it is to stay. Raises ImageError unless there are 1 or 3 channels."""
+        return None if is_monochrome(pixels) or self.settings.recolor else pixels.copy()
 
     def _small(self, pixels: np.ndarray) -> tuple[int, int]:
         """The size at which the network sees a picture; none is enlarged."""
@@ -117,36 +132,35 @@ class Colouring:
 
     def _chroma(self, seen: list[np.ndarray], passage: Passage) -> list[np.ndarray]:
         """a* and b* (h, w, 2) for each of `seen`, in the manner of the reference, as strong as asked for."""
-        answered = passage.run(seen) if self.settings.temperature is self.settings.seed is None else None
-        if answered is None:
-            answered = [self._drawn(each, passage) for each in seen]
+        if self._chooses:
+            answered = [self._chosen(each, passage) for each in seen]
+        else:
+            answered = passage.run(seen)
         return [self._graded(each * np.float32(MOST_CHROMA)) for each in answered]
 
+    @property
+    def _chooses(self) -> bool:
+        """Whether another answer is asked for than the one that the network gives."""
+        chosen = (self.settings.temperature, self.settings.vividness, self.settings.seed)
+        return any(each is not None for each in chosen)
+
     @torch.no_grad()
-    def _drawn(self, seen: np.ndarray, passage: Passage) -> np.ndarray:
-        """An answer of the network at the temperature, or drawn by the seed, that was asked for."""
-        network = passage.network
-        if network is None or not is_classifier(network):
-            raise ConfigError(
-                "temperature, seed and variants choose among a classification head's answers, which this model "
-                + ("does not have." if network is not None else "cannot give: it is an exported one.")
-            )
-        assert isinstance(network, ColourUNet)
-        choose = self._choice()
+    def _chosen(self, seen: np.ndarray, passage: Passage) -> np.ndarray:
+        """The network's answer at the temperature and vividness that were asked for, or one drawn by the seed."""
+        network, settings = _classifier(passage.network), self.settings
 
         def answer(values: Tensor) -> Tensor:
-            return network.chroma(choose(network.logits(values), network.centres), self.settings.temperature)
+            logits = network.logits(values)
+            if settings.seed is None:
+                return network.chroma(logits, settings.temperature, settings.vividness)
+            draws = torch.Generator().manual_seed(settings.seed)
+            drawn = perturbed(network.odds(logits), network.centres, draws)
+            return network.chroma(drawn, settings.temperature, 1.0)
 
         answer.multiple, answer.minimum = network.multiple, network.minimum  # type: ignore[attr-defined]
         batch = torch.from_numpy(seen).permute(2, 0, 1)[None].to(network.centres.device)
         made = translate_any_size(answer, batch)  # type: ignore[arg-type]
         return made[0].permute(1, 2, 0).float().cpu().numpy()
-
-    def _choice(self) -> Callable[[Tensor, Tensor], Tensor]:
-        seed = self.settings.seed
-        if seed is None:
-            return lambda logits, centres: logits
-        return lambda logits, centres: perturbed(logits, centres, torch.Generator().manual_seed(seed))
 
     def _graded(self, chroma: np.ndarray) -> np.ndarray:
         if self._reference is not None:
@@ -169,6 +183,16 @@ class Colouring:
             return None
         curve = tone(pixels)
         return lambda light, chroma, first_row: chroma + tone_at(curve, light)
+
+
+def _classifier(network: nn.Module | None) -> ColourUNet:
+    if network is None or not is_classifier(network):
+        raise ConfigError(
+            "temperature, vividness, seed and variants choose among a classification head's answers, which this model "
+            + ("does not have." if network is not None else "cannot give: it is an exported one.")
+        )
+    assert isinstance(network, ColourUNet)
+    return network
 
 
 def _after(toned: Adjust | None, corrected: Adjust) -> Adjust:
