@@ -1,6 +1,7 @@
 """translate colorize: folders of photographs of every kind, hints, variants, resuming, errors that name the thing."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -218,8 +219,8 @@ def test_what_no_picture_could_be_made_with_ends_at_once(
 
 def test_without_the_model_of_its_own(call: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("translate.colorize.__file__", str(tmp_path / "translate" / "colorize.py"))
-    monkeypatch.setattr("translate.colorize.metadata.files", lambda name: [])
+    monkeypatch.setattr(sys.modules[colorize.__module__], "__file__", str(tmp_path / "translate" / "colorize.py"))
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
     code, text = call("colorize", photos, tmp_path / "out")
     assert code == 2 and "was not installed" in text
 

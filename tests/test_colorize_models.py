@@ -1,5 +1,6 @@
 """Models that colorize: the one that comes with translate, exported and imported ones; others are refused."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def test_a_model_is_found_by_name_and_loaded_anew_when_it_changes(tmp_path: Path
     assert np.array_equal(first, colorize(pixels, str(path)))
     saved(path, "regression")
     assert not np.array_equal(first, colorize(pixels, tmp_path / "run"))
-    monkeypatch.setattr("translate.colorize.__file__", str(tmp_path / "translate" / "colorize.py"))
-    monkeypatch.setattr("translate.colorize.metadata.files", lambda name: [])
+    monkeypatch.setattr(sys.modules[find.__module__], "__file__", str(tmp_path / "translate" / "colorize.py"))
+    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
     with pytest.raises(CheckpointError, match=rf"{DEFAULT} was not installed"):
         default_model()
     saved(tmp_path / "checkpoints" / DEFAULT / "model.safetensors")

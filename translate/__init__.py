@@ -7,7 +7,9 @@ to_zebra = translate.load(run)
 to_zebra(PIL.Image.open("horse.jpg")).save("zebra.jpg")
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from translate.version import __version__
@@ -29,6 +31,18 @@ _HOMES = {
     "load": "translate.loading",
     "Translator": "translate.translator",
 }
+
+
+class _Package(ModuleType):
+    """Keeps a public name the function that it is, whoever imports the module of that name (import translate.fit)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

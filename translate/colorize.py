@@ -41,7 +41,8 @@ def colorize(
     """Give a greyscale image colours at its own size and depth; its own L* stays to within 0.5 everywhere.
 
     `image` is a PIL image, an array (H, W), (H, W, 1) or (H, W, 3) of uint8, uint16 or float in [-1, 1], or floats
-    (N, C, H, W) in [-1, 1]; the result is of that kind, with three channels. An image in colour stays as it is, unless
+    (N, C, H, W) in [-1, 1]; the result is of that kind, with three channels (a PIL image has
+    one if no colour came of it). An image in colour stays as it is, unless
     `recolor`. `model` is a run folder or model file of mode colorize, a loaded one, or the one that comes with
     translate. `settings` are those of ColouringSettings but `variants`: each `seed` is one. `hints` may also be a list
     of {"x", "y", "colour"}, or what a .json file of hints holds.

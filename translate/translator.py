@@ -106,7 +106,8 @@ class Translator:
 
     def using(self, **how: Any) -> "Translator":
         """The same model with other settings: backend, precision, compile, streams, tile, rendering."""
-        ready = {} if self._networks else self._engines
+        same = not self._networks or how.keys() <= {"rendering"}
+        ready = self._engines if same else {}
         return Translator(self._model, self.device, **(self._how() | how), ready=ready, origin=self._origin)
 
     def _how(self) -> dict[str, Any]:
@@ -261,6 +262,8 @@ class Translator:
 
     def _reduced(self, frame: np.ndarray, direction: Direction) -> np.ndarray:
         """A frame as it is, or made smaller until it fits into memory whole."""
+        if self.rendering:
+            return frame  # it is small already
         height, width = frame.shape[:2]
         scale = max(1.0, self._fitting(direction).share(height, width)) ** -0.5
         return images.resize(frame, max(1, int(height * scale)), max(1, int(width * scale)))

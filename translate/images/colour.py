@@ -57,7 +57,10 @@ def from_model(pixels: np.ndarray, picture: Picture) -> Picture:
     transform = _transform_of(picture)
     if pixels.shape[2] != old.shape[2]:
         chunks = tuple(chunk for chunk in picture.chunks if chunk[0] not in _COLOUR_CHUNKS)
-        return replace(picture, pixels=_in_depth(pixels, old.dtype), profile=None, chunks=chunks)
+        new = _in_depth(pixels, old.dtype)
+        if old.shape[2] == 1 and new.shape[2] == 3 and picture.alpha is not None:
+            new = np.where(hidden(picture.alpha)[..., None], old, new)
+        return replace(picture, pixels=new, profile=None, chunks=chunks)
     if transform is None:
         new = _in_depth(pixels, old.dtype)
     elif transform.back is None:

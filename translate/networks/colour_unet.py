@@ -156,12 +156,12 @@ class Attention(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         def rows(values: Tensor) -> Tensor:
-            return values.flatten(2).transpose(1, 2)
+            return values.flatten(2).transpose(1, 2)[:, None]  # exporters know it with heads only
 
         answers = F.scaled_dot_product_attention(
             rows(self.ask(images)), rows(self.key(images)), rows(self.value(images))
         )
-        shaped = answers.transpose(1, 2).reshape(images.shape[0], -1, images.shape[2], images.shape[3])
+        shaped = answers[:, 0].transpose(1, 2).reshape(images.shape[0], -1, images.shape[2], images.shape[3])
         return images + self.out(shaped)
 
 

@@ -78,7 +78,8 @@ class Colouring:
         place = self.settings.hints
         if place is None or not place.is_dir():
             return place
-        named = map((place / name).with_suffix, (".json", ".png", ".webp", ".tif", ".tiff"))
+        suffixes = (".json", ".png", ".webp", ".tif", ".tiff")
+        named = map((place / name).with_suffix, (*suffixes, *map(str.upper, suffixes)))
         # Where hints lie beside the photographs, one of these is the photograph itself.
         return next((path for path in named if path.is_file() and not path.samefile(source)), None)
 
