@@ -1,7 +1,6 @@
 """translate colorize: folders of photographs of every kind, hints, variants, resuming, errors that name the thing."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from test_cli import call  # noqa: F401 (a fixture)
 from test_colorize import chroma, in_colour, light_of, off_hints, photograph, saved, sepia
 from test_convert_again import times
 
-from translate import images
+from translate import images, shipped
 from translate.colorize import colorize
 from translate.export import export
 from translate.images import Picture, read
 from translate.loading import load
+from translate.rendering.colouring import LEFT, LEFT_HINTED
 
 HINTS = '[{"x": 20, "y": 30, "colour": "#b04030"}]'
 
@@ -120,7 +120,7 @@ def test_pictures_in_colour_are_left_and_named(call: Any, model: Path, photos: P
     put(photos / "colour.png", Picture(in_colour()))
     put(photos / "wide.png", Picture(in_colour(), profile=WIDE["adobe"]))
     code, text = call("colorize", photos, tmp_path / "out", "--model", model)
-    assert code == 0 and "--recolor" in text and "(2 images)" in text
+    assert code == 0 and "--recolor" in text and "(2 images: " in text
     for name in ("colour.png", "wide.png"):
         assert np.array_equal(read(tmp_path / "out" / name).pixels, in_colour())
     code, text = call("colorize", photos, tmp_path / "out", "--model", model, "--recolor")
@@ -162,6 +162,132 @@ def test_hints_beside_the_photographs(call: Any, model: Path, photos: Path, tmp_
     assert code == 0, text
     shown = read(tmp_path / "out" / "a.png").pixels
     assert off_hints(shown, photograph(), [{"x": 20, "y": 30, "colour": "#b04030"}])[0] < 5
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "would be {hints}/a.json (or .png .webp .tif .tiff); there are none."),
+        (["notes.txt", ".a.json"], "there are none."),
+        (["d.json", "sub/a.png"], "would be {hints}/a.json (or .png .webp .tif .tiff); there is {hints}/d.json."),
+        (["a.jpg"], "there is {hints}/a.jpg."),
+        (["a.jpg.json"], "there is {hints}/a.jpg.json."),
+    ],
+)
+def test_a_folder_of_hints_that_fit_no_picture_ends_at_once(
+    call: Any,  # noqa: F811
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    names: list[str],
+    said: str,
+):
+    hints, out = tmp_path / "hints", tmp_path / "out"
+    (hints / "sub").mkdir(parents=True)
+    for name in names:
+        (hints / name).write_text(HINTS)
+    for source in (photos, photos / "a.png"):
+        code, text = call("colorize", source, out, "--model", model, "--hints", hints)
+        assert code == 2 and f"for {photos / 'a.png'} " in text and said.format(hints=hints) in text, text
+        assert not out.exists()
+
+
+def test_hints_are_counted_and_those_of_no_picture_named(call: Any, model: Path, photos: Path, tmp_path: Path):  # noqa: F811
+    hints, words = tmp_path / "hints", ["colorize", photos, tmp_path / "out", "--model", model, "--dry-run"]
+    (hints / "sub").mkdir(parents=True)
+    for name in ("a.png.json", "sub/c.JSON"):
+        (hints / name).write_text(HINTS)
+    code, text = call(*words, "--hints", hints)
+    assert code == 0 and "2 of 3 pictures have hints." in text and "not used" not in text
+    for name in ("x.json", "sub/a.json", "sub/b.PNG", "sub/d.jpg", "notes.txt"):
+        (hints / name).write_text(HINTS)
+    code, text = call(*words, "--hints", hints, "-k", 2)
+    assert code == 0 and text.count("2 of 3 pictures have hints.") == text.count("4 files in") == 1
+    named = f"{hints / 'x.json'}, {hints / 'sub/a.json'}, {hints / 'sub/b.PNG'} ..."
+    assert f"4 files in {hints} not used, as hints of no picture: {named}. Hints are named as their picture" in text
+    code, text = call(*words, "--hints", hints, "--exclude", "sub/")
+    assert code == 0 and "1 of 2 pictures have hints." in text and "5 files" in text and "--exclude leave" in text
+    code, text = call(*words, "--hints", hints, "--include", "b*")
+    assert code == 2 and "that --include and --exclude leave" in text and f"would be {hints / 'b.json'}" in text
+    code, text = call("colorize", photos / "a.png", tmp_path / "out", "--model", model, "--hints", hints, "--dry-run")
+    assert code == 0 and "1 of 1 picture has hints." in text and "not used" not in text
+
+
+def test_photographs_are_not_counted_as_hints_of_others(call: Any, model: Path, photos: Path, tmp_path: Path):  # noqa: F811
+    words = ["colorize", photos, tmp_path / "out", "--model", model, "--hints", photos]
+    code, text = call(*words)
+    assert code == 2 and "there are none" in text
+    (photos / "a.json").write_text(HINTS)
+    code, text = call(*words, "--dry-run")
+    assert code == 0 and "1 of 3 pictures have hints." in text and "not used" not in text
+    (photos / "sub" / "d.json").write_text(HINTS)
+    code, text = call(*words, "--dry-run")
+    assert code == 0 and f"1 file in {photos} not used, as hints of no picture: {photos / 'sub' / 'd.json'}." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "said"),
+    [
+        ("hints.json", "[{", "is not JSON"),
+        ("hints.json", "[]", "has 0 hints"),
+        ("hints.json", '[{"x": 20, "y": 30, "colour": "redd"}]', "'redd' is not known"),
+        ("hints.json", f"{HINTS[:-1]}, {HINTS[1:].replace('#b04030', 'teal')}", "hints 1 and 2 of 2 lie in one pixel"),
+        ("hints.png", None, "no alpha channel"),
+        ("hints.png", "", "hints.png"),
+    ],
+)
+def test_one_broken_file_of_hints_ends_at_once(
+    call: Any,  # noqa: F811
+    model: Path,
+    photos: Path,
+    tmp_path: Path,
+    name: str,
+    what: str | None,
+    said: str,
+):
+    if what is None:
+        put(tmp_path / name, Picture(photograph()))
+    else:
+        (tmp_path / name).write_text(what)
+    code, text = call("colorize", photos, tmp_path / "out", "--model", model, "--hints", tmp_path / name)
+    assert code == 2 and said in text and "Traceback" not in text and not (tmp_path / "out").exists(), text
+
+
+def test_places_of_one_file_of_hints_are_checked_on_each_picture(call: Any, model: Path, photos: Path, tmp_path: Path):  # noqa: F811
+    put(photos / "small.png", Picture(photograph(20, 20)))
+    (tmp_path / "hints.json").write_text(HINTS)
+    code, text = call("colorize", photos, tmp_path / "out", "--model", model, "--hints", tmp_path / "hints.json")
+    assert code == 1 and "3 translated" in text and "1 failed" in text and "y = 30 lies outside" in text
+
+
+def test_pictures_in_colour_say_that_their_hints_were_not_used(call: Any, model: Path, tmp_path: Path):  # noqa: F811
+    for name in ("a.png", "b.png", "c.png"):
+        put(tmp_path / "in" / name, Picture(in_colour()))
+    (tmp_path / "hints").mkdir()
+    (tmp_path / "hints" / "a.json").write_text(HINTS)
+    (tmp_path / "hints" / "c.json").write_text("[{")
+    words = ["colorize", tmp_path / "in", tmp_path / "out", "--model", model, "--hints", tmp_path / "hints"]
+    code, text = call(*words)
+    assert code == 1 and f"{LEFT_HINTED} (1 image: a.png)" in text and f"{LEFT} (1 image: b.png)" in text, text
+    assert "c.json is not JSON" in text and "2 translated" in text
+    assert np.array_equal(read(tmp_path / "out" / "a.png").pixels, in_colour())
+    (tmp_path / "hints" / "c.json").unlink()
+    code, text = call(*words, "--recolor")
+    assert code == 0 and "not used" not in text
+    shown = read(tmp_path / "out" / "a.png").pixels
+    assert off_hints(shown, in_colour(), [{"x": 20, "y": 30, "colour": "#b04030"}])[0] < 5
+
+
+def test_places_count_on_the_upright_picture(call: Any, model: Path, tmp_path: Path):  # noqa: F811
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(photograph()[..., 0]).save(tmp_path / "a.png", exif=turned)
+    place = {"x": 30, "y": 80, "colour": "#b04030"}  # 60 x 90 as it is shown, 90 x 60 as it is kept
+    (tmp_path / "hints.json").write_text(json.dumps([place]))
+    words = ["colorize", tmp_path / "a.png", tmp_path / "out.png", "--model", model]
+    code, text = call(*words, "--hints", tmp_path / "hints.json")
+    assert code == 0, text
+    assert off_hints(read(tmp_path / "out.png").pixels, read(tmp_path / "a.png").pixels, [place])[0] < 5
 
 
 def test_variants_differ_and_come_again(call: Any, model: Path, photos: Path, tmp_path: Path):  # noqa: F811
@@ -219,7 +345,8 @@ def test_what_no_picture_could_be_made_with_ends_at_once(
 
 def test_without_the_model_of_its_own(call: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys.modules[colorize.__module__], "__file__", str(tmp_path / "translate" / "colorize.py"))
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "translate" / "shipped.py"))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "nowhere"))
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
     code, text = call("colorize", photos, tmp_path / "out")
     assert code == 2 and "was not installed" in text

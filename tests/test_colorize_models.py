@@ -1,6 +1,5 @@
 """Models that colorize: the one that comes with translate, exported and imported ones; others are refused."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ from test_colorize import chroma, light_of, off_hints, photograph, saved
 from test_colorize_folder import HINTS, photos  # noqa: F401 (photos is a fixture)
 from torch import nn
 
-from translate import images
-from translate.colorize import DEFAULT, colorize, default_model, find
+from translate import images, shipped
+from translate.colorize import DEFAULT, colorize
 from translate.colour.painting import paint
 from translate.errors import CheckpointError
 from translate.export import export
@@ -27,12 +26,13 @@ def test_a_model_is_found_by_name_and_loaded_anew_when_it_changes(tmp_path: Path
     assert np.array_equal(first, colorize(pixels, str(path)))
     saved(path, "regression")
     assert not np.array_equal(first, colorize(pixels, tmp_path / "run"))
-    monkeypatch.setattr(sys.modules[find.__module__], "__file__", str(tmp_path / "translate" / "colorize.py"))
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "translate" / "shipped.py"))
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "nowhere"))
     monkeypatch.setattr("importlib.metadata.files", lambda name: [])
     with pytest.raises(CheckpointError, match=rf"{DEFAULT} was not installed"):
-        default_model()
+        shipped.find(DEFAULT)
     saved(tmp_path / "checkpoints" / DEFAULT / "model.safetensors")
-    assert find(DEFAULT) == tmp_path / "checkpoints" / DEFAULT
+    assert shipped.find(DEFAULT) == tmp_path / "checkpoints" / DEFAULT
 
 
 def test_other_models_give_no_colours(tmp_path: Path):

@@ -117,14 +117,16 @@ def history(method: Colorize, **distances: float) -> list[Held]:
 
 
 def test_it_is_over_when_three_looks_are_no_better_than_the_best_before():
-    method = colorize(pretrain=0.5, critic=0.1, look_every=10)
-    method.plan(100)
+    method = colorize(pretrain=0.25, critic=0.05, look_every=10)
+    method.plan(200)
     assert [step for step in range(1, 101) if method.looks(step)] == [60, 70, 80, 90, 100]
     assert not method.over([])
     assert not method.over(history(method, s70=2, s80=3, s90=4))
     assert not method.over(history(method, s70=3, s80=4, s90=4, s100=2))
     assert method.over(history(method, s70=3, s80=4, s90=4, s100=3))
-    assert method.over(history(method, s70=3, s80=2, s90=2.1, s95=2, s100=3))
+    assert method.over(history(method, s70=3, s80=2, s90=2.1, s100=2, s110=3))
+    # Validations of their own rhythm do not count.
+    assert not method.over(history(method, s70=3, s71=4, s72=4, s73=4, s80=4))
     # What was seen before both had played says nothing about their game.
     assert not method.over(history(method, s20=0, s40=0, s60=0, s70=4, s80=3, s90=2))
 
@@ -259,7 +261,7 @@ def test_an_all_grey_folder_is_refused(tmp_path: Path):
     for index in range(10):
         (tmp_path / "grey").mkdir(exist_ok=True)
         write(tmp_path / "grey" / f"{index}.png", Picture(toned(index, (1, 0.85, 0.65) if index % 2 else (1, 1, 1))))
-    with pytest.raises(DataError, match=r"Nothing can be learned from these images:\n .*0.png is grey"):
+    with pytest.raises(DataError, match=r"Nothing can be learned from these images; add others.\n .*0.png is grey"):
         train(tmp_path / "grey", tmp_path)
     assert not (tmp_path / "run").exists()
 
@@ -270,7 +272,7 @@ def test_what_is_held_out_is_in_colour(pictures: Path, tmp_path: Path, capsys: p
         write(pictures / f"grey{index}.png", Picture(toned(index, (1, 1, 1))))
     train(pictures, tmp_path, quiet=False, steps=1)
     said = capsys.readouterr().err
-    assert "There is no val split: 4 images are held out, chosen by name." in said
+    assert "There is no val split: 2 of 72 images are held out, chosen by name." in said
     assert "Left out 60 of 68 images" in said
 
 
@@ -452,7 +454,8 @@ def test_evaluate_reports_every_measure_of_colour(head: str):
     assert set(scores) - set(alone) == {"AtoB/colour_distance"}, "one picture is no set"
     wanted = -scores["AtoB/colour_distance"] if head == "regression" else scores["AtoB/ab_psnr"]
     assert method.quality(scores) == wanted
-    assert method.quality(alone) == alone["AtoB/ab_psnr"]
+    ratio = alone["AtoB/colourfulness_ratio"]
+    assert method.quality(alone) == (-abs(math.log(ratio)) if head == "regression" else alone["AtoB/ab_psnr"])
 
 
 def test_a_run_logs_what_held_out_pictures_say(pictures: Path, tmp_path: Path):
@@ -535,7 +538,7 @@ class Drawing(torch.nn.Module):
         self.inner, self.multiple, self.minimum = generator, generator.multiple, generator.minimum
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = self.inner.odds(self.inner.logits(images))
+        logits = self.inner.weighed(self.inner.logits(images), 0.0)
         draws = [torch.Generator().manual_seed(index) for index in range(len(images))]
         drawn = [perturbed(each[None], self.inner.centres, own) for each, own in zip(logits, draws, strict=True)]
         return self.inner.chroma(torch.cat(drawn), vividness=1.0)

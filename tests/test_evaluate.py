@@ -64,7 +64,7 @@ def off_grey(colour: tuple[float, float]) -> float:
 
 
 def unbiased(x: np.ndarray, y: np.ndarray) -> float:
-    """MMD^2 with the kernel (x . y / D + 1)^3, sum by sum."""
+    """MMD^2 of the same pictures with the kernel (x . y / D + 1)^3, sum by sum."""
 
     def kernel(a: np.ndarray, b: np.ndarray) -> float:
         return float((a @ b / len(a) + 1) ** 3)
@@ -73,7 +73,8 @@ def unbiased(x: np.ndarray, y: np.ndarray) -> float:
         pairs = [(a, b) for i, a in enumerate(rows) for j, b in enumerate(rows) if i != j]
         return sum(kernel(a, b) for a, b in pairs) / len(pairs)
 
-    return within(x) + within(y) - 2 * sum(kernel(a, b) for a in x for b in y) / (len(x) * len(y))
+    across = [kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(y) if i != j]
+    return within(x) + within(y) - 2 * sum(across) / len(across)
 
 
 def test_a_perfect_and_a_grey_model_by_hand(coloured: Path):

@@ -1,6 +1,7 @@
 """Colour hints: simulated ones, those of files, how a network sees them, and that they hold in the result."""
 
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from translate.colour.hint_files import MOST_HINTS, Hints, as_channels, read_hints
+from translate.colour.hint_files import MOST_HINTS, Hints, as_channels, check_hints, find_hints, read_hints
 from translate.colour.hints import fit_correction
 from translate.colour.simulated import REVEALED, WITHOUT, largest_patch, simulate_hints
 from translate.errors import DataError
@@ -101,14 +102,14 @@ def test_hints_from_json(tmp_path: Path):
         {"x": 0, "y": 0, "colour": "#f00"},
         {"x": 29, "y": 19, "color": "#00FF00"},
         {"x": 3.7, "y": 4, "colour": "Blue"},
-        {"x": 3, "y": 4, "colour": [255, 0, 0]},
-        {"x": 3, "y": 4, "colour": "grey"},
+        {"x": 4, "y": 4, "colour": [255, 0, 0]},
+        {"x": 5, "y": 4, "colour": "grey"},
     ]
     for what in (listed, {"hints": listed}, {"hints": listed, "unit": "pixel"}, "\ufeff" + json.dumps(listed)):
         hints = read_hints(written(tmp_path, what), 20, 30)
         assert hints.places.dtype == hints.chroma.dtype == np.float32
-        assert hints.places.tolist() == [[0.5, 0.5], [19.5, 29.5], [4.5, 3.5], [4.5, 3.5], [4.5, 3.5]]
-        assert hints.pixels.tolist() == [[0, 0], [19, 29], [4, 3], [4, 3], [4, 3]]
+        assert hints.places.tolist() == [[0.5, 0.5], [19.5, 29.5], [4.5, 3.5], [4.5, 4.5], [4.5, 5.5]]
+        assert hints.pixels.tolist() == [[0, 0], [19, 29], [4, 3], [4, 4], [4, 5]]
         assert np.allclose(hints.chroma, [RED, GREEN, BLUE, RED, (0, 0)], atol=0.15)
 
 
@@ -156,6 +157,72 @@ def test_what_is_wrong_with_hints_in_json(tmp_path: Path, what: object, said: st
     with pytest.raises(DataError) as caught:
         read_hints(path, 20, 30)
     assert str(path) in str(caught.value) and said in str(caught.value)
+    if not isinstance(what, list) or what[:1] != [{"x": 30, "y": 1, "colour": "red"}]:
+        with pytest.raises(DataError, match=r"hints.json"):
+            check_hints(path)
+
+
+def test_hints_in_one_pixel_that_contradict_each_other(tmp_path: Path):
+    colours = ("red", "red", "teal")
+    pixels = [{"x": x, "y": 4, "colour": colour} for x, colour in zip((3, 9, 3.9), colours, strict=True)]
+    shares = [{"x": x, "y": 0.2, "colour": colour} for x, colour in zip((0.1, 0.2, 0.1), colours, strict=True)]
+    for what in (pixels, {"unit": "relative", "hints": shares}):
+        path = written(tmp_path, what)
+        for read in (check_hints, lambda path: read_hints(path, 20, 30)):
+            with pytest.raises(DataError, match="hints 1 and 3 of 3 lie in one pixel .*'red'.* and .*'teal'"):
+                read(path)
+    alike = [{"x": 3, "y": 4, "colour": colour} for colour in ("black", "#808080", "#828081")]
+    assert len(read_hints(written(tmp_path, alike), 20, 30).places) == 3
+    # Shares of the sides may meet in one pixel on a small picture only.
+    near = [{"x": 0.1, "y": 0.1, "colour": "red"}, {"x": 0.2, "y": 0.1, "colour": "teal"}]
+    path = written(tmp_path, {"unit": "relative", "hints": near})
+    check_hints(path)
+    assert len(read_hints(path, 20, 30).places) == 2
+    with pytest.raises(DataError, match="hints 1 and 2 of 2 lie in one pixel"):
+        read_hints(path, 4, 4)
+
+
+def test_what_could_be_right_on_some_picture_is_not_refused_without_one(tmp_path: Path):
+    check_hints(written(tmp_path, [{"x": 100_000, "y": 0, "colour": "red"}]))
+    check_hints(drawn(tmp_path, np.eye(30, dtype=np.uint8)[..., None].repeat(4, axis=2) * 255))
+    for value in (-1, float("inf"), 10**400):
+        with pytest.raises(DataError, match="lies outside of the picture. It takes a number from 0 on"):
+            check_hints(written(tmp_path, [{"x": value, "y": 0, "colour": "red"}]))
+
+
+@pytest.mark.parametrize(
+    ("names", "photograph", "expected"),
+    [
+        (["0000.json"], "0000.png", "0000.json"),
+        (["0000.png.json"], "0000.png", "0000.png.json"),
+        (["0000.jpg.json"], "0000.png", None),
+        (["0000.PNG.Json", "0000.json"], "0000.PNG", "0000.PNG.Json"),
+        (["0000.png", "0000.Json"], "0000.jpg", "0000.Json"),
+        (["0000.TiFF"], "0000.jpg", "0000.TiFF"),
+        (["0000.JSON", "0000.json"], "0000.jpg", "0000.json"),
+        (["sub/0000.jpg.png"], "sub/0000.jpg", "sub/0000.jpg.png"),
+        (["0000.json"], "sub/0000.jpg", None),
+        (["0000.txt", "0000.jpg"], "0000.png", None),
+        (["a.b.json"], "a.b.png", "a.b.json"),
+    ],
+)
+def test_hints_are_named_as_their_photograph(tmp_path: Path, names: list[str], photograph: str, expected: str | None):
+    source = tmp_path / "photo.jpg"
+    source.touch()
+    for name in names:
+        (tmp_path / "hints" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hints" / name).touch()
+    found = find_hints(tmp_path / "hints", photograph, source)
+    assert found == (expected and tmp_path / "hints" / expected)
+
+
+def test_no_photograph_is_its_own_hint_and_new_hints_are_seen(tmp_path: Path):
+    (tmp_path / "a.png").touch()
+    assert find_hints(tmp_path, "a.png", tmp_path / "a.png") is None
+    os.utime(tmp_path, ns=(0, 0))  # as if that were long ago
+    assert find_hints(tmp_path, "a.png", tmp_path / "a.png") is None
+    (tmp_path / "a.json").touch()
+    assert find_hints(tmp_path, "a.png", tmp_path / "a.png") == tmp_path / "a.json"
 
 
 def test_files_that_are_not_there_or_no_text(tmp_path: Path):
@@ -228,6 +295,10 @@ def test_what_is_wrong_with_hints_in_a_picture(tmp_path: Path, pixels: np.ndarra
     with pytest.raises(DataError) as caught:
         read_hints(path, 20, 30)
     assert str(path) in str(caught.value) and said in str(caught.value)
+    if "proportions" not in said:
+        with pytest.raises(DataError) as caught:
+            check_hints(path)
+        assert str(path) in str(caught.value) and said in str(caught.value)
 
 
 def test_small_pictures_of_hints_may_be_rounded(tmp_path: Path):

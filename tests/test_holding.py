@@ -6,13 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from translate.data import hold_out
+from translate import data
+from translate.data.dataset import Unfit
 from translate.data.layout import Layout, Source, Split
 from translate.images import Picture, write
 
 
 def layout(names: list[str], root: Path = Path("/photographs")) -> Layout:
     return Layout(root, "a folder", {"train": Split(tuple(Source(root / name) for name in names))})
+
+
+def hold_out(given: Layout, unfit: Unfit | None = None) -> Layout:
+    return data.hold_out(given, unfit)[0]
 
 
 def held(of: Layout) -> list[str]:
@@ -24,7 +29,7 @@ def numbered(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("count", "wanted"), [(1, 0), (7, 0), (8, 1), (29, 1), (31, 2), (100, 5), (1280, 64), (5000, 64)]
+    ("count", "wanted"), [(1, 0), (7, 0), (8, 1), (29, 5), (40, 8), (100, 8), (200, 10), (1280, 64), (5000, 64)]
 )
 def test_one_in_twenty_is_held_out_and_at_most_64(count: int, wanted: int):
     split = hold_out(layout(numbered(count)))
@@ -59,7 +64,7 @@ def test_what_was_held_out_mostly_stays_so_when_images_come():
 
 def test_names_of_any_bytes_and_folders_within():
     names = [f"år/{index}\udcff.jpg" for index in range(20)] + [f"{index}.jpg" for index in range(20)]
-    assert len(held(hold_out(layout(names)))) == 2
+    assert len(held(hold_out(layout(names)))) == 8
 
 
 def test_what_is_of_no_use_is_not_held_out(tmp_path: Path):
@@ -70,7 +75,7 @@ def test_what_is_of_no_use_is_not_held_out(tmp_path: Path):
     for bright in names[1::2]:
         (tmp_path / bright).write_bytes(b"no picture")
         chosen = held(hold_out(layout(names, tmp_path), lambda pixels: "dark" if pixels.max() < 100 else ""))
-        assert len(chosen) == 2 and set(chosen) < set(names[1::2]) - {bright}
+        assert len(chosen) == 8 and set(chosen) < set(names[1::2]) - {bright}
         write(tmp_path / bright, Picture(np.full((2, 2, 3), 200, np.uint8)))
     assert held(hold_out(layout(names, tmp_path), lambda _: "of no use")) == []
 
@@ -78,4 +83,16 @@ def test_what_is_of_no_use_is_not_held_out(tmp_path: Path):
 def test_other_splits_stay():
     given = layout(numbered(40))
     given.splits["test"] = Split((Source(Path("/photographs/test/1.jpg")),))
-    assert hold_out(given).splits["test"] == given.splits["test"]
+    split, notices = data.hold_out(given)
+    assert split == given and notices == []
+
+
+def test_a_split_of_no_use_is_said_and_not_used(tmp_path: Path):
+    for index in range(10):
+        write(tmp_path / f"{index}.png", Picture(np.full((2, 2, 3), 200, np.uint8)))
+    write(tmp_path / "test.png", Picture(np.zeros((2, 2, 3), np.uint8)))
+    given = layout([f"{index}.png" for index in range(10)], tmp_path)
+    given.splits["test"] = Split((Source(tmp_path / "test.png"),))
+    split, notices = data.hold_out(given, lambda pixels: "dark" if pixels.max() < 100 else "")
+    assert set(split.splits) == {"train", "val"} and len(held(split)) == 2
+    assert "The test split holds nothing" in notices[0] and "2 of 10 images are held out" in notices[1]

@@ -9,7 +9,19 @@ import translate
 
 ROOT = Path(translate.__file__).parent
 LAYERS = [
-    ["errors", "version", "files", "config", "images", "distributed", "stopping", "log", "machine", "streams"],
+    [
+        "errors",
+        "version",
+        "files",
+        "config",
+        "images",
+        "distributed",
+        "stopping",
+        "log",
+        "machine",
+        "streams",
+        "shipped",
+    ],
     ["colour", "data", "networks", "objectives", "metrics", "schedule", "grid"],
     ["methods", "tiling"],
     ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting", "rendering"],
@@ -27,6 +39,7 @@ KNOWN = {
     ("trainer", "checkpoint"),
     ("foreign", "checkpoint"),
     ("log", "errors"),
+    ("shipped", "errors"),
     ("log", "files"),
     ("validation", "checkpoint"),
     ("validation", "trainer"),

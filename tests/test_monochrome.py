@@ -58,7 +58,7 @@ def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1].copy()
 
 
-TONES = {"sepia": (6, 24), "weak": (1, 5), "selenium": (7, -5), "cyanotype": (-4, -32), "strong": (12, 36)}
+TONES = {"sepia": (6, 24), "weak": (1, 5), "selenium": (7, -5), "cyanotype": (-4, -32), "strong": (9, 28)}
 
 
 def test_a_scene_in_colour_is_not_monochrome() -> None:
@@ -78,7 +78,7 @@ def test_a_scene_in_colour_is_not_monochrome() -> None:
 def test_a_toned_scene_is_monochrome(name: str, yellowed: float) -> None:
     pixels = toned(scene(), *TONES[name], yellowed)
     assert is_monochrome(pixels)
-    for quality in (30, 60, 95):
+    for quality in (60, 95) if yellowed else (30, 60, 95):  # much JPEG breaks a drift up into patches
         assert is_monochrome(jpeg(pixels, quality))
 
 
@@ -91,7 +91,7 @@ def test_degenerate_pictures() -> None:
         assert is_monochrome(flat(222, 205, 170, side=side))  # paper
         assert not is_monochrome(flat(255, 0, 0, side=side))
     assert is_monochrome(np.random.default_rng(0).integers(0, 256, (5, 7, 1), dtype=np.uint8))
-    assert is_monochrome(scene()[60:61, :1])
+    assert is_monochrome(scene()[110:111, :1]) and not is_monochrome(scene()[60:61, :1])  # brown, green
     # Two colours of one light, and two saturated ones of different light; black ink on paper.
     drawing = scene().max(axis=2, keepdims=True) > 150
     assert not is_monochrome(np.where(drawing, [200, 120, 120], [95, 155, 120]).astype(np.uint8))
@@ -147,8 +147,26 @@ def test_tone_at_is_linear_between_knots() -> None:
     assert found[1].tolist() == [[10, 10, 9.5], [8, 6, 6]]
 
 
+def test_two_strong_hues_are_a_picture_in_colour() -> None:
+    light = to_lab(to_tensor(grey(scene()))[None])[0]
+    for dark, bright, monochrome in (((2, -20), (8, 20), False), ((0, -2), (1, 3), True)):
+        ends = torch.tensor([dark, bright]).view(2, 1, 2, 1, 1)
+        chroma = torch.lerp(ends[0].float(), ends[1].float(), light / 100)
+        assert is_monochrome(to_array(from_lab(light * 0.85 + 8, chroma)[0], np.uint8)) is monochrome
+
+
+def test_strong_chroma_must_be_of_a_known_tone() -> None:
+    for a, b in ((-20, 5), (-18, -14), (20, -14), (22, 4), (20, 60)):  # green, teal, magenta, red, orange
+        assert not is_monochrome(toned(scene(), a, b)), (a, b)
+    assert is_monochrome(toned(scene(), -3, 1))  # a weak green
+    assert not is_monochrome(np.full((8, 8, 3), (120, 160, 120), np.uint8))
+
+
 def test_old_photographs_are_monochrome() -> None:
-    found = {name: is_monochrome(pixels) for name, pixels in pictures("old_photos", side=1500).items()}
+    for side in (4000, 400):
+        found = {name: is_monochrome(pixels) for name, pixels in pictures("old_photos", side=side).items()}
+        assert all(found.values()), (side, found)
+    found = {name: is_monochrome(jpeg(pixels, 75)) for name, pixels in pictures("old_photos", side=400).items()}
     assert all(found.values()), found
 
 
@@ -157,7 +175,24 @@ def test_photographs_in_colour_are_not() -> None:
     assert not any(found.values()), found
     # These are black and white or toned indeed, or all but of one hue.
     found = {name: is_monochrome(pixels) for name, pixels in pictures("photos", every=5).items()}
-    assert sum(found.values()) <= 0.06 * len(found), found
+    assert sum(found.values()) <= 0.04 * len(found), found
+
+
+# Haze and fog, a cheetah on grass, a golden sunset: taken for toned prints they were painted over.
+HAZY = """summer2winter/trainB/2016-12-14_19_51_47 summer2winter/trainB/2016-12-10 bsds500/train/134008
+    monet2photo/testB/2014-10-27_04_18_19 photos/f37a93cd01 photos/f265b9c6d2 photos/126fb64cb8 photos/49095bdeb5
+    photos/c5656a3bc2 photos/cd91b78ba2"""
+
+
+@pytest.mark.parametrize("name", HAZY.split())
+def test_photographs_all_but_of_one_hue_are_in_colour(name: str) -> None:
+    paths = sorted(DATA.glob(name + "*"))
+    if not paths:
+        pytest.skip(f"there is no {DATA / name}")
+    for path in paths:
+        pixels = read_pixels(path)
+        assert not is_monochrome(pixels), path
+        assert not is_monochrome(shrunk(pixels, 256)), path
 
 
 def test_toned_photographs_are_monochrome() -> None:

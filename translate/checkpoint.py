@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from translate import files, networks
+from translate import files, networks, shipped
 from translate.config import Direction
 from translate.errors import CheckpointError, TranslateError
 
@@ -117,17 +117,20 @@ def load_model(path: Path) -> Model:
         try:
             network.load_state_dict(state, assign=True)
         except RuntimeError as error:
-            raise CheckpointError(f"{path} is damaged: {'; '.join(str(error).splitlines()[:2])}.") from None
+            said = "; ".join(str(error).rstrip(". ").splitlines()[:2])
+            raise CheckpointError(f"{path} is damaged, or was made by another version of translate: {said}.") from None
         network.eval()
     return Model(generators, about)
 
 
 def find_model(path: Path) -> Path:
-    """Return the model file that `path`, a run folder or a file, stands for; raises CheckpointError."""
+    """The model file that `path` stands for: a run folder, a file, a model that comes along; raises CheckpointError."""
     if path.is_dir():
         if (path / MODEL).is_file():
             return path / MODEL
         raise CheckpointError(f"{path} holds no {MODEL}: not a run folder, or a run that has not saved yet.")
+    if not path.exists() and str(path) in shipped.NAMES:
+        return shipped.find(str(path)) / MODEL
     if not path.exists():
         raise CheckpointError(f"There is no checkpoint {path}: neither a run folder (checkpoints/NAME) nor a file.")
     if path.name == LAST:

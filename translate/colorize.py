@@ -1,12 +1,12 @@
 """Give greyscale photographs colours: one image, or a folder of them."""
 
 import json
+import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from importlib import metadata
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +15,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from translate.checkpoint import MODEL
+from translate import images
+from translate.checkpoint import find_model
+from translate.colour.hint_files import SUFFIXES, find_hints
 from translate.config import ColouringSettings, ConvertSettings
 from translate.convert import Summary, Watch, convert
 from translate.convert.manifest import stamp_of
@@ -68,9 +70,12 @@ def colorize_folder(
 ) -> Summary:
     """Colorize every image under `source` into `target`, as `convert` translates them, with its settings and errors.
 
-    With several `colours.variants` there are so many outputs for each image, tagged -1, -2 and so on.
+    With several `colours.variants` there are so many outputs for each image, tagged -1, -2 and so on. Hints count
+    places on the upright image, EXIF orientation applied; raises ConfigError for a folder of them of which none fits.
     """
-    plain = ConvertSettings.checked(settings)
+    plain, watch = ConvertSettings.checked(settings), watch or Watch()
+    if colours.hints is not None and colours.hints.is_dir() and Path(source).exists():
+        _match_hints(colours.hints, Path(source), Path(target), plain, watch.notice)
     if colours.variants == 1:
         return convert(_with(translator, colours), source, target, watch=watch, **settings)
     parts = []
@@ -86,6 +91,58 @@ def colorize_folder(
     whole.seconds = sum(part.seconds for part in parts)
     whole.per_second = sum(part.translated for part in parts) / whole.seconds if whole.seconds else 0.0
     return whole
+
+
+def _match_hints(
+    place: Path, source: Path, target: Path, settings: ConvertSettings, notice: Callable[[str], None]
+) -> None:
+    """Say how many inputs have hints in the folder `place`, and which have no input; ConfigError if none fits."""
+    album = source if source.is_dir() else source.parent
+    inputs = images.walk_images(source, settings.include, settings.exclude) if source.is_dir() else iter([source])
+    count, hinted, example = 0, 0, source
+    used: set[Path | None] = set()
+    try:
+        for path in inputs:
+            found = find_hints(place, path.relative_to(album).as_posix(), path)
+            example = path if count == 0 else min(path, example)
+            count, hinted = count + 1, hinted + (found is not None)
+            used.add(found)
+    except OSError:
+        return  # what cannot be read is named with the pictures that it is for
+    if count == 0:
+        return  # an error of `convert`
+    stray = [path for path in _hint_files(place, (album.resolve(), target.resolve())) if path not in used]
+    left = " that --include and --exclude leave" if settings.include or settings.exclude else ""
+    if hinted == 0:
+        wanted = (place / example.relative_to(album)).with_suffix(".json")
+        raise ConfigError(
+            f"No file in {place} has hints for {source if album != source else f'a picture of {source}{left}'}: those "
+            f"for {example} would be {wanted} (or {' '.join(SUFFIXES[1:])}); "
+            + (f"there is {stray[0]}." if stray else "there are none.")
+        )
+    notice(f"{hinted} of {count} {'picture has' if count == 1 else 'pictures have'} hints.")
+    if stray and album == source:
+        named = ", ".join(map(str, stray[:3])) + (" ..." if len(stray) > 3 else "")
+        notice(
+            f"{len(stray)} {'file' if len(stray) == 1 else 'files'} in {place} not used, as hints of no picture{left}: "
+            f"{named}. Hints are named as their picture, with {' '.join(SUFFIXES)}."
+        )
+
+
+def _hint_files(place: Path, pictured: tuple[Path, ...]) -> Iterator[Path]:
+    """What lies below `place` as hints: .json files, and pictures but for those in the folders `pictured`."""
+    seen: set[Path] = set()
+    for here, folders, names in os.walk(place, followlinks=True):
+        real = Path(here).resolve()
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        kinds = {".json"} if any(map(real.is_relative_to, pictured)) else {".json", *images.SUFFIXES}
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in kinds:
+                yield Path(here, name)
 
 
 def colouring(translator: Translator, **settings: Any) -> Translator:
@@ -109,38 +166,17 @@ def _with(translator: Translator, settings: ColouringSettings) -> Translator:
     return translator.using(rendering=chosen)
 
 
-def default_model() -> Path:
-    """Where the model that comes with translate lies; raises CheckpointError if it is not there."""
-    beside = Path(__file__).resolve().parent.parent / "checkpoints" / DEFAULT
-    if beside.is_dir():
-        return beside
-    try:
-        files = metadata.files("translate") or []
-    except metadata.PackageNotFoundError:
-        files = []
-    installed = next((file for file in files if file.parts[-2:] == (DEFAULT, "model.safetensors")), None)
-    if installed is None or not Path(str(installed.locate())).is_file():
-        raise CheckpointError(f"The model {DEFAULT} was not installed with translate: give a model of your own.")
-    return Path(str(installed.locate())).resolve().parent
-
-
-def find(model: str) -> Path:
-    """The model that `model` names: a path, or the one that comes with translate."""
-    return default_model() if model == DEFAULT and not Path(model).exists() else Path(model)
-
-
 def open_model(model: str, device: str = "auto", *, backend: str | None = None, **how: Any) -> Translator:
     """`load` what `model` names; `backend` None: torch, or what computes an exported model."""
-    path = find(model)
-    usual = "auto" if path.suffix.lower() in EXPORTED else "torch"
-    return load(path, device, backend=backend or usual, **how)
+    usual = "auto" if Path(model).suffix.lower() in EXPORTED else "torch"
+    return load(model, device, backend=backend or usual, **how)
 
 
 def _loaded(model: str) -> Translator:
     """The model, kept from call to call for as long as its file stays as it is."""
-    path = find(model)
-    file = path / MODEL if path.is_dir() else path
-    return _kept(str(path.absolute()), stamp_of(file))
+    exported = Path(model).suffix.lower() in EXPORTED
+    file = Path(model) if exported else find_model(Path(model))
+    return _kept(str(file.absolute()), stamp_of(file))
 
 
 @lru_cache(maxsize=1)

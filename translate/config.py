@@ -174,7 +174,7 @@ class ColouringSettings(Config):
     warmth: float = Field(0.0, ge=-1, le=1, description="Moves all colours to blue (-1) or to yellow (1).")
     temperature: float | None = Field(
         None,
-        gt=0,
+        ge=0.01,
         le=1,
         description="Of a classification head: 1 is the mean of its answers, dull; towards 0 the likeliest, vivid.",
     )
@@ -188,11 +188,15 @@ class ColouringSettings(Config):
         None, ge=0, lt=2**31, description="Draw one of the answers of a classification head; the same seed, the same."
     )
     variants: int = Field(
-        1, ge=1, le=64, description="So many answers for each picture, named -1, -2 ..., from --seed (0) on."
+        1,
+        ge=1,
+        le=64,
+        description="So many answers a picture, named -1, -2 ... (reports too), from --seed (0) on.",
     )
     hints: Path | None = Field(
         None,
-        description="Colours at places: a .json or transparent .png file, or a folder of them, named as the pictures.",
+        description="Colours at places of the upright picture (EXIF orientation applied): a .json or transparent .png "
+        "file, or a folder of them, named as the pictures.",
     )
     reference: Path | None = Field(None, description="A picture whose distribution of colours is taken over.")
     keep_tone: bool = Field(False, description="Leave the tone of a brown or blue print in the result.")

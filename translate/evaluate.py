@@ -15,6 +15,7 @@ from translate.colour.monochrome import is_monochrome
 from translate.colour.painting import paint
 from translate.config import DataSettings, Direction
 from translate.data import Layout, catalogue, detect, open_split
+from translate.data.layout import listing
 from translate.errors import ConfigError, DataError, ImageError
 from translate.grid import draw_grid
 from translate.metrics import COLOUR_METRICS, METRICS
@@ -86,7 +87,7 @@ def evaluate(
             rows.append(dict(zip(("ours", "input", "truth"), map(_row_high, shown), strict=True)))
         progress(found.count, len(layout.splits[split].a))
     if not found.count:
-        raise DataError(f"{layout.root} holds nothing to compare with: {' '.join(found.notices)}")
+        raise DataError(f"{layout.root} holds nothing to compare with:\n{listing(found.notices)}")
     found.scores, found.inputs = measured.means()
     if grid:
         columns = ("input", "ours", "truth")
@@ -116,8 +117,8 @@ class _Measured:
         made, given = ({name: float(np.mean(each)) for name, each in values.items()} for values in self._values)
         if self._colours and len(self._features[2]) > 1:
             outputs, inputs, truths = (torch.cat(each) for each in self._features)
-            made["colour_distance"] = float(distance(outputs, truths))
-            given["colour_distance"] = float(distance(inputs, truths))
+            made["colour_distance"] = float(distance(outputs, truths, paired=True))
+            given["colour_distance"] = float(distance(inputs, truths, paired=True))
         return made, given
 
 

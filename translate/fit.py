@@ -106,12 +106,9 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     data, training = chosen.data, chosen.training
     kind = find_method(chosen.mode)
     layout = detect(Path(chosen.dataset), kind.source)
-    for text in (layout.name, *layout.warnings):
+    layout, held = hold_out(layout, kind.unfit) if kind.knows_truth else (layout, [])
+    for text in (layout.name, *layout.warnings, *held):
         display.note(text)
-    if kind.knows_truth and set(layout.splits) == {"train"}:
-        layout = hold_out(layout, kind.unfit)
-        if "val" in layout.splits:
-            display.note(f"There is no val split: {len(layout.splits['val'].a)} images are held out, chosen by name.")
     train = _open(layout, "train", kind, chosen, display)
     held_out = _held_out(layout, train, kind, chosen, display)
     channels = _two_channels(train)

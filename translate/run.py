@@ -203,6 +203,7 @@ class Run:
 
     def _reset_window(self) -> None:
         self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
         self._window = self._images = 0
         self._data_seconds = 0.0
         self._since = time.perf_counter()
@@ -210,13 +211,15 @@ class Run:
     def _count(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> None:
         for name, loss in losses.items():
             self._sums[name] = self._sums[name] + loss if name in self._sums else loss
+            self._counts[name] = self._counts.get(name, 0) + 1
         self._window += 1
         self._images += images
         self._data_seconds += data_seconds
 
     def _report(self) -> Report:
         names = sorted(self._sums)
-        means = distributed.average([self._sums[name] / self._window for name in names])
+        # A player that did not move in all steps of the window has its mean over those in which it did.
+        means = distributed.average([self._sums[name] / self._counts[name] for name in names])
         elapsed = time.perf_counter() - self._since
         report = Report(
             step=self.trainer.step,

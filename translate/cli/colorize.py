@@ -10,7 +10,7 @@ from translate.cli.options import with_settings
 from translate.config import ColouringSettings, ConvertSettings
 
 
-@with_settings(ColouringSettings, ConvertSettings, short={"variants": "-k"})
+@with_settings(ColouringSettings, ConvertSettings, short={"variants": "-k"}, without=("tile", "int8_psnr"))
 def colorize(
     source: Annotated[Path, typer.Argument(metavar="PHOTOS", help="An image or a folder of images.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the coloured ones go.")],

@@ -112,7 +112,8 @@ def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings:
     for reason in summary.failed.values():
         say(f"failed: {reason}")
     for text, count in summary.notes.items():
-        say(f"{text} ({count} {'image' if count == 1 else 'images'})")
+        named = ", ".join(summary.examples[text][:3]) + (" ..." if count > 3 else "")
+        say(f"{text} ({count} {'image' if count == 1 else 'images'}: {named})")
     say(describe(summary, target, settings.dry_run))
     if summary.stopped:
         say("Stopped. The same command goes on.")

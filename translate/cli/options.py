@@ -4,7 +4,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
 import typer
@@ -27,10 +27,12 @@ def switch(group: type[Config], name: str) -> Any:
     return typer.Option(option, help=group.model_fields[name].description, show_default=False)
 
 
-def with_settings(*groups: type[Config], short: dict[str, str] | None = None) -> Callable[[Any], Any]:
+def with_settings(
+    *groups: type[Config], short: dict[str, str] | None = None, without: Collection[str] = ()
+) -> Callable[[Any], Any]:
     """Give a command a flag for every field of `groups`; it gets those that were given in one dict, `given`.
 
-    `short` are further names of flags, as {"variants": "-k"}.
+    `short` are further names of flags, as {"variants": "-k"}; fields in `without` get no flag.
     """
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,6 +45,7 @@ def with_settings(*groups: type[Config], short: dict[str, str] | None = None) ->
             )
             for group in groups
             for name in group.model_fields
+            if name not in without
         ]
 
         @functools.wraps(command)

@@ -2,7 +2,10 @@
 
 A class is a point of a grid of 10 units. A colour is encoded softly, over its five nearest points (section 2.1 of the
 paper); a distribution is decoded by its annealed mean (section 2.3), which lies between the mean (temperature 1), dull
-where colours compete, and the mode (towards 0), which flickers from place to place. The paper's temperature is 0.38; of
+where colours compete, and the mode (towards 0), which flickers from place to place.
+
+Where we depart: a class is a cell that holds a colour of sRGB, 260 of them (the paper's list has 313); the prior is a
+running one and not smoothed beyond the soft encoding. The paper's temperature is 0.38; of
 two colours that are as likely as each other 0.2 keeps clearly more, and scores no less on photographs.
 """
 

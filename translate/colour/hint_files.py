@@ -1,7 +1,9 @@
 """Colour hints of a user, from a JSON file or a transparent picture with dots of colour, and as a network sees them."""
 
 import json
+import os
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,14 @@ from translate.config import near_miss
 from translate.errors import DataError, ImageError
 
 MOST_HINTS = 500
+SUFFIXES = (".json", ".png", ".webp", ".tif", ".tiff")
+_SAME = 2.0  # of a* and b*: hints in one pixel that are further apart contradict each other
 _CELLS = 32  # along the longer side of a hint picture: a larger area of one colour gives a hint in each cell
 _LEAST_CELL = 2  # pixels: a dot in a small hint picture is a few pixels wide
 _STEP = 16.0  # of a* and b*: nearer ones count as one colour when areas are told apart
 _MISFIT = 0.03  # share by which the proportions of a hint picture may be off: small ones are rounded to whole pixels
 _PATCH = 0.01  # share of the shorter side that a hint covers for the network
+_ENDLESS = 2**40  # pixels: no picture has a side so long
 _TWO_KINDS = (
     "Hints are a .json file or a picture with an alpha channel (PNG, TIFF, WebP) that is transparent but for the hints."
 )
@@ -46,6 +51,8 @@ class Hints:
 def read_hints(path: Path, height: int, width: int) -> Hints:
     """The hints in the file at `path` for a picture of that size: at least one, at most MOST_HINTS.
 
+    Places count on the upright picture, as it is shown: with the EXIF orientation of its file applied.
+
     JSON is {"unit": "pixel" or "relative", "hints": [{"x": 120, "y": 340, "colour": "#aa3311"}, ...]} or the bare list:
     x to the right, y down, as numbers of pixels from 0, or as shares of the sides in [0, 1]; the colour as #rgb,
     #rrggbb, a name of CSS, or [r, g, b] from 0 to 255. Any other file is read as a picture, whose pixels are hints
@@ -54,11 +61,42 @@ def read_hints(path: Path, height: int, width: int) -> Hints:
     there be more than MOST_HINTS, cells double, and all of one colour in a cell is one hint.
 
     Of a colour only a* and b* count: the photograph keeps its own light. Raises DataError naming the file, the hint,
-    its value, and what would do.
+    its value, and what would do; so it does for two hints of a .json file in one pixel that differ by more than 2.
     """
     if path.suffix.lower() == ".json":
         return _of_json(path, height, width)
     return _of_picture(path, height, width)
+
+
+def check_hints(path: Path) -> None:
+    """Raise DataError for what is wrong with the hints in the file at `path` whatever the size of the picture."""
+    if path.suffix.lower() == ".json":
+        _of_json(path, None, None)
+    else:
+        _layer(path)
+
+
+def find_hints(folder: Path, name: str, source: Path) -> Path | None:
+    """The hints below `folder` for the photograph at `source`, `name` below its own folder, if there are any.
+
+    For sub/0000.png they are sub/0000.png.json or sub/0000.json, or so named with another of SUFFIXES, in any case.
+    Hints may lie beside the photographs: none is its own.
+    """
+    photograph = folder / name
+    try:
+        listing = _listing(str(photograph.parent), photograph.parent.stat().st_mtime_ns)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    named = (stem + suffix for stem in (photograph.name, photograph.stem) for suffix in SUFFIXES)
+    found = (photograph.parent / listing[each] for each in named if each in listing)
+    return next((path for path in found if path.is_file() and not path.samefile(source)), None)
+
+
+@lru_cache(maxsize=8)
+def _listing(folder: str, changed: int) -> dict[str, str]:
+    """The names that hints in a folder, which `changed` then, may have, by themselves with the suffix in lower case."""
+    parts = (os.path.splitext(name) for name in sorted(os.listdir(folder)))  # noqa: PTH122, PTH208
+    return {stem + suffix.lower(): stem + suffix for stem, suffix in parts if suffix.lower() in SUFFIXES}
 
 
 def as_channels(hints: Hints, height: int, width: int, full_height: int, full_width: int) -> np.ndarray:
@@ -79,7 +117,8 @@ def as_channels(hints: Hints, height: int, width: int, full_height: int, full_wi
     return channels
 
 
-def _of_json(path: Path, height: int, width: int) -> Hints:
+def _of_json(path: Path, height: int | None, width: int | None) -> Hints:
+    """Without a size, places are only checked as far as they could be right on some picture."""
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -105,7 +144,19 @@ def _of_json(path: Path, height: int, width: int) -> Hints:
         row = _position(name, hint, "y", height, unit == "relative")
         places.append((row, _position(name, hint, "x", width, unit == "relative")))
         colours.append(_colour(name, hint))
-    return Hints(np.array(places, np.float32), chroma_of(np.array(colours, np.float64)))
+    hints = Hints(np.array(places), chroma_of(np.array(colours, np.float64)))
+    _refuse_contradiction(path, hints, listed)
+    return replace(hints, places=hints.places.astype(np.float32))
+
+
+def _refuse_contradiction(path: Path, hints: Hints, listed: list[dict[str, Any]]) -> None:
+    together = (hints.places[:, None] == hints.places[None]).all(axis=2)
+    apart = np.linalg.norm(hints.chroma[:, None] - hints.chroma[None], axis=2) > _SAME
+    for one, two in np.argwhere(np.triu(together & apart))[:1].tolist():
+        raise DataError(
+            f"{path}: hints {one + 1} and {two + 1} of {len(listed)} lie in one pixel and contradict each other: "
+            f"{_shown(listed[one])} and {_shown(listed[two])}. Leave one of them out, or move it."
+        )
 
 
 def chroma_of(colours: np.ndarray) -> np.ndarray:
@@ -114,17 +165,20 @@ def chroma_of(colours: np.ndarray) -> np.ndarray:
     return lab.to_lab(pixels)[1][0, :, 0].T.numpy().astype(np.float32)
 
 
-def _position(name: str, hint: dict[str, Any], axis: str, side: int, relative: bool) -> float:
-    """The centre of the pixel in which the hint lies, along an axis of `side` pixels."""
+def _position(name: str, hint: dict[str, Any], axis: str, side: int | None, relative: bool) -> float:
+    """The centre of the pixel in which the hint lies, along an axis of `side` pixels; a share if that is not known."""
     if axis not in hint:
         raise DataError(f"{name} has no {axis}: {_shown(hint)}. {_written_as()}")
     value = hint[axis]
-    most = 1 if relative else side - 1
+    beyond = _ENDLESS if side is None else side
+    takes = "from 0 to 1" if relative else f"from 0 to {side - 1}" if side else "from 0 on"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DataError(f"{name}: {axis} is {_shown(value)}. It takes a number from 0 to {most}.")
-    if not (0 <= value <= 1 if relative else 0 <= value < side):
-        raise DataError(f"{name}: {axis} = {value} lies outside of the picture. It takes a number from 0 to {most}.")
-    return min(int(value * side if relative else value), side - 1) + 0.5
+        raise DataError(f"{name}: {axis} is {_shown(value)}. It takes a number {takes}.")
+    if not (0 <= value <= 1 if relative else 0 <= value < beyond):
+        raise DataError(f"{name}: {axis} = {_shown(value)} lies outside of the picture. It takes a number {takes}.")
+    if relative and side is None:
+        return float(value)
+    return min(int(value * beyond if relative else value), beyond - 1) + 0.5
 
 
 def _colour(name: str, hint: dict[str, Any]) -> tuple[float, float, float]:
@@ -163,7 +217,8 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _of_picture(path: Path, height: int, width: int) -> Hints:
+def _layer(path: Path) -> tuple[images.Picture, np.ndarray]:
+    """The picture at `path`, and where it shows hints: (rows, columns), bool."""
     try:
         picture = images.read(path)
     except ImageError as error:
@@ -177,6 +232,11 @@ def _of_picture(path: Path, height: int, width: int) -> Hints:
         raise DataError(f"{path} is transparent everywhere: no pixel is half opaque or more. Draw the hints opaque.")
     if shown.all():
         raise DataError(f"{path} is opaque everywhere. Draw the hints on a layer of their own, and save only that one.")
+    return picture, shown
+
+
+def _of_picture(path: Path, height: int, width: int) -> Hints:
+    picture, shown = _layer(path)
     rows, columns = shown.shape
     # One pixel of rounding on the shorter side of a small picture is no misfit.
     if abs(rows * width - columns * height) > max(_MISFIT * rows * width, width, height):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIDES = 3  # noise has so many independent places along a side
-GLOBAL = 0.7  # share of its variance that is the same everywhere
+GLOBAL = 0.9  # share of its variance that is the same everywhere
 ALIKE = 15.0  # of a* and b*: colours no further apart share noise
 
 

@@ -90,7 +90,7 @@ def _worker(
                 notes.append(f"no thumbnail: {error}")
         with noting:
             for text in notes:
-                summary.note(text)
+                summary.note(text, work.job.name)
 
     return Worker(translator, direction, plan.settings, key, manifest, (plan.source, plan.folder), seen)
 

@@ -116,6 +116,10 @@ class Worker:
         """Finish the picture and put it in its place, whole or not at all."""
         assert work.made is not None
         job, picture = work.job, work.picture
+        if self._stays(work):
+            self._put(job, work.stamp, job.source.read_bytes())
+            self.seen(Seen(job, (*picture.notes, *work.notes), picture, picture))
+            return
         finished = images.from_model(work.made, picture)
         if work.mask is not None:
             finished = _masked(picture, finished, work.mask)
@@ -132,6 +136,14 @@ class Worker:
             raise ImageError(f"{job.target}: {error}") from error
         self._put(job, work.stamp, data)
         self.seen(Seen(job, (*picture.notes, *work.notes, *lost), picture, finished))
+
+    def _stays(self, work: Work) -> bool:
+        """Whether a rendering left the picture as it is and nothing asks for another file than its own."""
+        settings = self.settings
+        asked = settings.format or settings.quality or settings.strip_metadata or settings.side_by_side
+        if self.translator.rendering is None or asked or work.mask is not None or work.job.renamed:
+            return False
+        return work.made is not None and np.array_equal(work.made, work.pixels)
 
     def _put(self, job: Job, stamps: str, data: bytes) -> None:
         folder = job.target.parent

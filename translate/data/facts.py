@@ -36,7 +36,7 @@ def leave_out(bad: Sequence[str], settings: DataSettings) -> list[str]:
 def say_unfit(useless: Sequence[str], count: int) -> list[str]:
     """Notices of the images, of `count` in all, that are of no use; raises DataError, listing them, if all are."""
     if len(useless) == count:
-        raise DataError(f"Nothing can be learned from these images:\n{listing(useless)}")
+        raise DataError(f"Nothing can be learned from these images; add others.\n{listing(useless)}")
     return [f"Left out {len(useless)} of {count} images: {useless[0]}" + ("." if len(useless) == 1 else ", for one.")]
 
 

@@ -60,7 +60,8 @@ def from_model(pixels: np.ndarray, picture: Picture) -> Picture:
         new = _in_depth(pixels, old.dtype)
         if old.shape[2] == 1 and new.shape[2] == 3 and picture.alpha is not None:
             new = np.where(hidden(picture.alpha)[..., None], old, new)
-        return replace(picture, pixels=new, profile=None, chunks=chunks)
+        sampling = 0 if old.shape[2] == 1 else picture.subsampling  # what was grey had its detail in every pixel
+        return replace(picture, pixels=new, profile=None, chunks=chunks, subsampling=sampling)
     if transform is None:
         new = _in_depth(pixels, old.dtype)
     elif transform.back is None:

@@ -37,7 +37,7 @@ from translate.networks.encoders import cached_weights, load_pretrained
 TURNED = 3
 """Held-out looks without a better one after which the joint phase is over."""
 MEMORY = 1000
-"""Steps that the running prior of the classes looks back on, at least."""
+"""Batches that the running prior of the classes looks back on."""
 
 
 class ColorizeSettings(TranslatorSettings):
@@ -50,13 +50,15 @@ class ColorizeSettings(TranslatorSettings):
         "L1 and a PatchGAN.",
     )
     encoder: Literal["own", "resnet18", "resnet34"] = Field(
-        "own", description="Way down of a colour_unet; a resnet begins with ImageNet's weights if they are at hand."
+        "own",
+        description="Way down of a colour_unet; a resnet, of its own width, begins with ImageNet's weights if they are "
+        "at hand.",
     )
     encoder_weights: Path | None = Field(
         None, description="File of the resnet's weights; default: where torchvision keeps what was downloaded."
     )
     width: int = Field(32, ge=1, le=1024, description="Channels of the generator's first layer.")
-    depth: int | None = Field(None, ge=2, le=12, description="Halvings of a U-Net; default: from size, at most 5.")
+    depth: int | None = Field(None, ge=2, le=12, description="Halvings; default: from size, at most 5 (unet: 8).")
     attention: bool = Field(True, description="Self-attention at 1/16 of the size.")
     norm: Norm = Field("batch", description="Normalisation.")
     norm_d: Norm | None = Field("instance", description="Normalisation of the discriminator.")
@@ -75,7 +77,7 @@ class ColorizeSettings(TranslatorSettings):
         0.5, ge=0, le=1, description="classification: how much rare colours are weighed up; 0: not at all, 1: fully."
     )
     temperature: float = Field(
-        0.2, gt=0, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
+        0.2, ge=0.01, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
     )
     vividness: float = Field(
         1.0, ge=0, le=1, description="classification: 1 answers with the odds as rebalanced, 0 with the true ones."
@@ -94,6 +96,8 @@ class ColorizeSettings(TranslatorSettings):
             raise ValueError(f"pretrain {self.pretrain} and critic {self.critic} are more than the whole run")
         if self.head == "classification" and self.generator != "colour_unet":
             raise ValueError(f"a {self.generator} has no classification head: set head=regression")
+        if self.encoder != "own" and self.generator != "colour_unet":
+            raise ValueError(f"a {self.generator} has no encoder {self.encoder}: set generator=colour_unet")
         return self
 
     @property
@@ -149,6 +153,13 @@ class Colorize(Method):
         load_pretrained(cast(Sequence[nn.Module], self.generator.downs), path)
         return f"The encoder begins with {path}."
 
+    def get_extra_state(self) -> dict[str, int]:
+        """Where the phases begin: a run that is made longer goes on in its last phase."""
+        return {"critic_from": self._critic_from, "joint_from": self._joint_from}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self._critic_from, self._joint_from = state["critic_from"], state["joint_from"]
+
     def plan(self, total: int) -> None:
         self._critic_from = round(total * self.config.pretrain)
         self._joint_from = round(total * (self.config.pretrain + self.config.critic))
@@ -173,7 +184,8 @@ class Colorize(Method):
             return
         truth = chroma / MOST_CHROMA
         alone = self.discriminator is None or index < self._critic_from
-        (fake,) = parts.run(self.generator, seen)
+        with torch.set_grad_enabled(alone or index >= self._joint_from):
+            (fake,) = parts.run(self.generator, seen)
         if not alone:
             yield Turn("D", self.judge.discriminator(self._beside(light), truth, fake.detach()))
         if alone or index >= self._joint_from:
@@ -197,7 +209,7 @@ class Colorize(Method):
         return lambda chroma: judge(torch.cat([shown, chroma.to(shown.dtype)], dim=1))
 
     def _cross_entropy(self, seen: Tensor, chroma: Tensor) -> Tensor:
-        logits = self.generator.logits(seen)  # type: ignore[operator]
+        logits = self.generator(seen)
         with exact(chroma):
             small = F.avg_pool2d(chroma, chroma.shape[-1] // logits.shape[-1])
             classes, shares = bins.encode(small, cast(Tensor, self.generator.centres).to(small))
@@ -243,14 +255,16 @@ class Colorize(Method):
             real.append(features(batch.a).cpu())
         scores = {name: float(torch.cat(each).mean()) for name, each in values.items()}
         if len(torch.cat(real)) > 1:
-            scores["colour_distance"] = float(distance(torch.cat(made), torch.cat(real)))
+            scores["colour_distance"] = float(distance(torch.cat(made), torch.cat(real), paired=True))
         return {f"AtoB/{name}": score for name, score in scores.items()}
 
     def quality(self, scores: Mapping[str, float]) -> float:
-        """Regression is judged by how far its colours are from real ones as a set; the other by its chroma."""
-        if self.config.adversarial and "AtoB/colour_distance" in scores:
+        """A game is judged by how far its colours are from real ones as a set; all else by its chroma."""
+        if not self.config.adversarial:
+            return scores["AtoB/ab_psnr"]
+        if "AtoB/colour_distance" in scores:
             return -scores["AtoB/colour_distance"]
-        return scores["AtoB/ab_psnr"]
+        return -abs(math.log(max(scores["AtoB/colourfulness_ratio"], 1e-6)))  # a single image makes no set
 
     def looks(self, step: int) -> bool:
         joint = step - self._joint_from
@@ -259,7 +273,8 @@ class Colorize(Method):
     def over(self, history: Sequence[Held]) -> bool:
         if not self.config.adversarial:
             return False
-        joint = [self.quality(held.scores) for held in history if held.step > self._joint_from]
+        looked = (held for held in history if held.step > self._joint_from and self.looks(held.step))
+        joint = [self.quality(held.scores) for held in looked]
         return len(joint) > TURNED and max(joint[-TURNED:]) <= max(joint[:-TURNED])
 
 

@@ -35,17 +35,20 @@ def features(images: Tensor) -> Tensor:
     return torch.cat(groups, dim=1)
 
 
-def distance(x: Tensor, y: Tensor) -> Tensor:
+def distance(x: Tensor, y: Tensor, *, paired: bool = False) -> Tensor:
     """Unbiased MMD^2 of two sets of features (M, D) and (N, D), M, N >= 2, kernel (x . y / D + 1)^3: a float64 scalar.
 
-    0 on average for two samples of one distribution, so also a little below. Raises ValueError for other shapes.
+    0 on average for two samples of one distribution, so also a little below. `paired`: x and y are of the same
+    pictures, one by one, and a picture is not compared with itself. Raises ValueError for other shapes.
     """
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise ValueError(
             f"two sets (N, D) of at least 2 features of one length are needed, not {x.shape} and {y.shape}"
         )
     x, y = x.double(), y.double()
-    return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * _kernel(x, y).mean()
+    across = _kernel(x, y)
+    between = _mean_of_others(across) if paired else across.mean()
+    return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * between
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ class ColourUNet(Generator):
     Channel 0 of the input is light as L / 50 - 1; with 4 channels the others are hints: a / 110, b / 110 and 1 where
     they are given. The head regresses its output at half the size, or classifies chroma at a quarter of it: then the
     output is a / 110, b / 110 of the annealed mean at `temperature`, and `logits` gives the distributions. `balance` is
-    the logarithm of what each class weighed in training; `vividness` is how much of it remains in the answer.
+    the logarithm of what each class weighed in training; `vividness` is how much of it remains in the answer. While it
+    trains, a classifying network returns its `logits`.
     """
 
     centres: Tensor
@@ -96,23 +97,23 @@ class ColourUNet(Generator):
     def forward(self, images: Tensor) -> Tensor:
         if self.arguments["head"] == "regression":
             return torch.tanh(self.head(self._features(images)))
-        return self.chroma(self.logits(images))
+        logits = self.logits(images)
+        return logits if self.training else self.chroma(logits)
 
     def logits(self, images: Tensor) -> Tensor:
         """Distributions over `centres` (Q, 2) before softmax, (N, Q, H / 4, W / 4), of a classification head."""
         return self.head(self._features(images))
 
+    def weighed(self, logits: Tensor, vividness: float | None = None) -> Tensor:
+        """`logits` with the weights of training in part: with 0, softmax of them is how likely each class is."""
+        share = self.vividness if vividness is None else vividness
+        return logits - (1 - share) * self.balance.view(1, -1, 1, 1) if share < 1 else logits
+
     def chroma(self, logits: Tensor, temperature: float | None = None, vividness: float | None = None) -> Tensor:
         """What `logits` are decoded to, (N, 2, H, W): a / 110 and b / 110 of their annealed mean."""
-        share = self.vividness if vividness is None else vividness
-        if share < 1:
-            logits = logits - (1 - share) * self.balance.view(1, -1, 1, 1)
-        mean = bins.decode(logits, self.centres, temperature or self.temperature) / MOST_CHROMA
+        weighed = self.weighed(logits, vividness)
+        mean = bins.decode(weighed, self.centres, temperature or self.temperature) / MOST_CHROMA
         return F.interpolate(mean, scale_factor=4.0, mode="bilinear")
-
-    def odds(self, logits: Tensor) -> Tensor:
-        """`logits` without the weights of training: softmax of them is how likely each class is."""
-        return logits - self.balance.view(1, -1, 1, 1)
 
     def _features(self, images: Tensor) -> Tensor:
         levels = []
@@ -158,9 +159,11 @@ class Attention(nn.Module):
         def rows(values: Tensor) -> Tensor:
             return values.flatten(2).transpose(1, 2)[:, None]  # exporters know it with heads only
 
-        answers = F.scaled_dot_product_attention(
-            rows(self.ask(images)), rows(self.key(images)), rows(self.value(images))
-        )
+        value = self.value(images)
+        ask, key = self.ask(images), self.key(images)
+        # Of one width all three, torch never holds every pair of pixels at once.
+        ask, key = (F.pad(each, (0, 0, 0, 0, 0, value.shape[1] - each.shape[1])) for each in (ask, key))
+        answers = F.scaled_dot_product_attention(rows(ask), rows(key), rows(value), scale=self.ask.out_channels**-0.5)
         shaped = answers[:, 0].transpose(1, 2).reshape(images.shape[0], -1, images.shape[2], images.shape[3])
         return images + self.out(shaped)
 

@@ -110,6 +110,8 @@ def load_pretrained(levels: Sequence[nn.Module], path: Path) -> None:
         state = load_file(path) if path.suffix == ".safetensors" else _read(path)
     except Exception as error:  # whatever a damaged file makes torch raise
         raise CheckpointError(f"Cannot read the encoder's weights {path}: {error}") from None
+    if not levels or "0.weight" not in levels[0].state_dict():
+        raise CheckpointError(f"{path}: this network has no encoder of torchvision's to give weights to.")
     names = ("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)
     for level, (own_level, parts) in enumerate(zip(levels, names, strict=False)):
         chosen: dict[str, Tensor] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import nn
@@ -26,6 +26,9 @@ class Rendering(Protocol):
 
     channels: tuple[int, int]
     """Of pictures in and out; 0: any that a file holds."""
+
+    described: dict[str, Any]
+    """What a report says of it."""
 
     key: str
     """All that a result depends on besides the picture, its guide and the network."""

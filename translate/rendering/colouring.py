@@ -5,21 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from translate import images
-from translate.colour.hint_files import Hints, as_channels, read_hints
-from translate.colour.hints import REACH, fit_correction
+from translate.colour.hint_files import Hints, as_channels, check_hints, find_hints, read_hints
+from translate.colour.hints import fit_correction
 from translate.colour.lab import MOST_CHROMA, to_network
 from translate.colour.monochrome import is_monochrome, tone, tone_at
 from translate.colour.painting import Adjust, paint, painted_at, reduced_light
 from translate.colour.sampling import perturbed
+from translate.colour.spreading import spread
 from translate.colour.transfer import reference_of, transfer
 from translate.config import ColouringSettings
-from translate.errors import ConfigError, ImageError
+from translate.errors import ConfigError, ImageError, NotFiniteError
 from translate.networks.blocks import translate_any_size
 from translate.networks.colour_unet import ColourUNet, is_classifier
 from translate.rendering.base import Passage, Tell
@@ -28,10 +30,9 @@ LONGEST = 8
 """Times the shorter side: a longer picture is seen smaller."""
 WARMTH = (3.0, 12.0)
 """What warmth 1 adds to a* and b*."""
-FAR_REACH = 1 / 8
-"""Share of the shorter side over which a hint spreads where the network does not spread it."""
 TONED = "is a brown, blue or otherwise toned print: colorized as greyscale"
 LEFT = "is in colour already and was left as it is (--recolor gives it new colours)"
+LEFT_HINTED = "is in colour already and was left as it is: its hints were not used (--recolor colorizes it with them)"
 _PLAIN = ColouringSettings.checked({})
 
 
@@ -50,6 +51,10 @@ class Colouring:
     channels = (0, 3)
 
     @property
+    def described(self) -> dict[str, Any]:
+        return {"colours": self.settings.model_dump(mode="json")}
+
+    @property
     def key(self) -> str:
         """The settings, with the contents of the reference instead of its name."""
         chosen = self.settings.model_dump_json(exclude={"hints", "reference", "variants"})
@@ -66,10 +71,15 @@ class Colouring:
         return reference_of(pixels)
 
     def check(self, network: nn.Module | None) -> None:
-        """Raise, now, what every picture would fail with: ConfigError for settings, ImageError for the reference."""
+        """Raise, now, what every picture would fail with.
+
+        ConfigError for settings, ImageError for the reference, DataError for one file of hints.
+        """
         chosen = self.settings
         if chosen.hints is not None and not chosen.hints.exists():
             raise ConfigError(f"There is no file or folder of hints {chosen.hints}.")
+        if chosen.hints is not None and chosen.hints.is_file():  # a pipe can be read once only
+            check_hints(chosen.hints)
         if self._chooses or chosen.variants > 1:
             _classifier(network)
         _ = self._reference
@@ -78,10 +88,7 @@ class Colouring:
         place = self.settings.hints
         if place is None or not place.is_dir():
             return place
-        suffixes = (".json", ".png", ".webp", ".tif", ".tiff")
-        named = map((place / name).with_suffix, (*suffixes, *map(str.upper, suffixes)))
-        # Where hints lie beside the photographs, one of these is the photograph itself.
-        return next((path for path in named if path.is_file() and not path.samefile(source)), None)
+        return find_hints(place, name, source)
 
     def seen(self, pixels: np.ndarray) -> np.ndarray:
         return self._seen(reduced_light(pixels, *self._small(pixels)), None, pixels)
@@ -90,16 +97,17 @@ class Colouring:
         self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Path | None]
     ) -> list[np.ndarray]:
         made = [self._as_it_is(each) for each in pixels]
+        usual = self.settings.hints  # a file of hints is for pictures without a name, too
+        usual = None if usual is None or usual.is_dir() else usual
+        given = [self._hints(guide or usual, each) for guide, each in zip(guides, pixels, strict=True)]
         for index, each in enumerate(made):
             if each is not None:
-                tell(index, LEFT)
+                tell(index, LEFT if given[index] is None else LEFT_HINTED)
             elif pixels[index].shape[2] == 3 and tone(pixels[index]).any():
                 tell(index, TONED)
         grey = [index for index, each in enumerate(made) if each is None]
         if grey:
-            usual = self.settings.hints  # a file of hints is for pictures without a name, too
-            usual = None if usual is None or usual.is_dir() else usual
-            hints = [self._hints(guides[index] or usual, pixels[index]) for index in grey]
+            hints = [given[index] for index in grey]
             lights = [reduced_light(pixels[index], *self._small(pixels[index])) for index in grey]
             seen = [self._seen(lights[n], hints[n], pixels[index]) for n, index in enumerate(grey)]
             for n, chroma in enumerate(self._chroma(seen, passage)):
@@ -155,12 +163,14 @@ class Colouring:
             if settings.seed is None:
                 return network.chroma(logits, settings.temperature, settings.vividness)
             draws = torch.Generator().manual_seed(settings.seed)
-            drawn = perturbed(network.odds(logits), network.centres, draws)
+            drawn = perturbed(network.weighed(logits, settings.vividness), network.centres, draws)
             return network.chroma(drawn, settings.temperature, 1.0)
 
         answer.multiple, answer.minimum = network.multiple, network.minimum  # type: ignore[attr-defined]
         batch = torch.from_numpy(seen).permute(2, 0, 1)[None].to(network.centres.device)
         made = translate_any_size(answer, batch)  # type: ignore[arg-type]
+        if not made.isfinite().all():
+            raise NotFiniteError("the model gives values that are not finite.")
         return made[0].permute(1, 2, 0).float().cpu().numpy()
 
     def _graded(self, chroma: np.ndarray) -> np.ndarray:
@@ -174,9 +184,9 @@ class Colouring:
     def _painted(self, pixels: np.ndarray, light: np.ndarray, chroma: np.ndarray, hints: Hints | None) -> np.ndarray:
         toned = adjust = self._toned(pixels)
         if hints is not None:
+            chroma = chroma + _spread(hints, light, chroma, pixels, toned)
             own, before = painted_at(pixels, chroma, hints.pixels, adjust=toned, small_light=light)
-            reach = REACH if self.takes > 1 else FAR_REACH
-            adjust = _after(toned, fit_correction(hints, own, before, *pixels.shape[:2], reach=reach))
+            adjust = _after(toned, fit_correction(hints, own, before, *pixels.shape[:2]))
         return paint(pixels, chroma, adjust=adjust, small_light=light)
 
     def _toned(self, pixels: np.ndarray) -> Adjust | None:
@@ -194,6 +204,19 @@ def _classifier(network: nn.Module | None) -> ColourUNet:
         )
     assert isinstance(network, ColourUNet)
     return network
+
+
+def _spread(
+    hints: Hints, light: np.ndarray, chroma: np.ndarray, pixels: np.ndarray, toned: Adjust | None
+) -> np.ndarray:
+    """What the network's chroma (h, w, 2) lacks at the hints, carried on to where the light goes on as it is there."""
+    shape = np.array(light.shape)
+    places = np.minimum((hints.places * (shape / pixels.shape[:2])).astype(np.int64), shape - 1)
+    shown = torch.from_numpy(chroma).permute(2, 0, 1)
+    if toned is not None:
+        shown = toned(torch.from_numpy(light), shown, 0)
+    before = shown[:, places[:, 0], places[:, 1]].T.numpy()
+    return spread(light, places, hints.chroma - before)
 
 
 def _after(toned: Adjust | None, corrected: Adjust) -> Adjust:
