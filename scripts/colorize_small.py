@@ -33,8 +33,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--temperature", type=float, default=0.2)
-    parser.add_argument("--vividness", type=float, default=0.5)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--vividness", type=float, default=0.0)
     parser.add_argument("--keep", type=Path, default=None, help="the run folder; with one that exists it is resumed")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

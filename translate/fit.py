@@ -124,7 +124,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
         mode=chosen.mode,
         direction=data.direction,
         channels=method.channels,
-        size=data.size,
+        size=method.side(data),
         statistics=_statistics(method, data.batch_size),
         data=layout.name,
         licence=training.licence,

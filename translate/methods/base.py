@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from translate.config import Config, Direction
+from translate.config import Config, DataSettings, Direction
 from translate.data.batch import Batch
 from translate.metrics import METRICS
 from translate.networks.blocks import translate_any_size
@@ -67,6 +67,10 @@ class Method(nn.Module, ABC):
 
     def plan(self, total: int) -> None:
         """Be told, before the first step, how many there will be."""
+
+    def side(self, data: DataSettings) -> int:
+        """The side in pixels of whole images as they should be shown to what was trained on crops of them."""
+        return data.size
 
     @staticmethod
     def unfit(pixels: np.ndarray) -> str:

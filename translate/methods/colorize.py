@@ -23,7 +23,7 @@ from translate.colour import bins
 from translate.colour.lab import MOST_CHROMA, exact, from_lab, from_network, to_lab, to_network
 from translate.colour.monochrome import is_monochrome
 from translate.colour.simulated import simulate_hints
-from translate.config import Direction, Norm
+from translate.config import DataSettings, Direction, Norm
 from translate.data.batch import Batch
 from translate.errors import ConfigError
 from translate.methods import parts
@@ -163,6 +163,10 @@ class Colorize(Method):
     def plan(self, total: int) -> None:
         self._critic_from = round(total * self.config.pretrain)
         self._joint_from = round(total * (self.config.pretrain + self.config.critic))
+
+    def side(self, data: DataSettings) -> int:
+        # Colours depend on what a thing is, and that on its scale: the one at which crops were cut.
+        return data.size if self.config.generator == "unet" or data.preprocess == "none" else data.resized
 
     @staticmethod
     def unfit(pixels: np.ndarray) -> str:
