@@ -12,6 +12,7 @@ from translate.images import read, to_tensor
 
 PIX2PIX = ["--size", "64", "--batch-size", "4", "--set", "width=32", "--set", "width_d=32", "--set", "dropout=0"]
 CYCLE = ["--size", "64", "--batch-size", "1", "--set", "width=16", "--set", "blocks=3", "--set", "width_d=16"]
+COLORIZE = ["--size", "64", "--set", "width=16", "--set", "hints=false"]
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for everything that the demo makes")
     parser.add_argument("--pix2pix-steps", type=int, default=1200)
     parser.add_argument("--cycle-steps", type=int, default=900)
+    parser.add_argument("--colorize-steps", type=int, default=150)
     arguments = parser.parse_args()
     out = arguments.out / time.strftime("%Y%m%d-%H%M%S")
 
@@ -38,11 +40,18 @@ def main() -> None:
     run("convert", out / "checkpoints" / "drawn-facades-pix2pix", labels, out / "facades" / "translated")
     run("convert", out / "checkpoints" / "drawn-seasons-cycle", seasons / "testA", out / "seasons" / "translated")
 
+    print("\n5. Colorizing: summers, then others of them made grey", flush=True)
+    colours = out / "colours.png"
+    run("fit", seasons / "trainA", "--mode", "colorize", "--steps", arguments.colorize_steps, *COLORIZE, *runs)
+    run("evaluate", out / "checkpoints" / "trainA-colorize", seasons / "testA", "--grid", colours)
+
     picture = out / "demo.png"
     rows = examples(labels, out / "facades" / "translated", truths)
     rows += examples(seasons / "testA", out / "seasons" / "translated", seasons / "testB")
     images.write(picture, draw_grid(rows))
-    print(f"\nInput | output | truth, on pictures that training has not seen:\n{picture.resolve()}")
+    print(
+        f"\nInput | output | truth, on pictures that training has not seen:\n{picture.resolve()}\n{colours.resolve()}"
+    )
 
 
 def run(*words: object) -> None:
