@@ -273,7 +273,7 @@ def test_what_is_held_out_is_in_colour(pictures: Path, tmp_path: Path, capsys: p
     train(pictures, tmp_path, quiet=False, steps=1)
     said = capsys.readouterr().err
     assert "There is no val split: 2 of 72 images are held out, chosen by name." in said
-    assert "Left out 60 of 68 images" in said
+    assert "Left out 60 of 70 images" in said
 
 
 def test_a_few_pictures_train_without_validation(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -549,10 +549,10 @@ def test_a_classifier_keeps_the_colours_of_an_open_question():
     method, generator = learn(drawn(ambiguous(256, 100)), 150, head="classification", ema=0.99)
     held = drawn(ambiguous(32, 200))
     ratios = []
-    for temperature in (1.0, generator.temperature, 0.1):
+    for temperature in (1.0, 0.38, generator.temperature):
         generator.temperature, usual = temperature, generator.temperature
         ratios.append(scored(method, generator, held)["colourfulness_ratio"])
         generator.temperature = usual
     assert 1.1 * ratios[0] < ratios[1] < ratios[2]
-    assert ratios[1] > 0.6
+    assert ratios[2] > 0.7
     assert scored(method, Drawing(generator), held)["colourfulness_ratio"] > 0.7

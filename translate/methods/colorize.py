@@ -77,7 +77,7 @@ class ColorizeSettings(TranslatorSettings):
         0.5, ge=0, le=1, description="classification: how much rare colours are weighed up; 0: not at all, 1: fully."
     )
     temperature: float = Field(
-        0.2, ge=0.01, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
+        0.05, ge=0.01, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
     )
     vividness: float = Field(
         1.0, ge=0, le=1, description="classification: 1 answers with the odds as rebalanced, 0 with the true ones."

@@ -48,7 +48,7 @@ class ColourUNet(Generator):
         encoder: str = "own",
         attention: bool = True,
         head: str = "regression",
-        temperature: float = 0.2,
+        temperature: float = 0.05,
         vividness: float = 1.0,
     ) -> None:
         super().__init__()
