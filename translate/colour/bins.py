@@ -6,8 +6,8 @@ where colours compete, and the mode (towards 0), which flickers from place to pl
 
 Where we depart: a class is a cell that holds a colour of sRGB, 260 of them (the paper's list has 313); the prior is a
 running one and not smoothed beyond the soft encoding. The paper's
-temperature is 0.38, ours 0.05: of two opposite colours that are as likely as each other it keeps 0.7 of the colourfulness,
-where 0.38 keeps less than half, and on photographs it costs 0.2 dB.
+temperature is 0.38, ours 0.05: of two opposite colours that are as likely as each other it keeps 0.7 of the
+colourfulness, where 0.2 keeps less than half; on photographs it costs 0.2 dB against that.
 """
 
 from functools import lru_cache
