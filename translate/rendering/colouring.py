@@ -30,6 +30,8 @@ LONGEST = 8
 """Times the shorter side: a longer picture is seen smaller."""
 WARMTH = (3.0, 12.0)
 """What warmth 1 adds to a* and b*."""
+COLOURLESS = 5.0
+"""Of a* and b*: a reference with no more is grey."""
 TONED = "is a brown, blue or otherwise toned print: colorized as greyscale"
 LEFT = "is in colour already and was left as it is (--recolor gives it new colours)"
 LEFT_HINTED = "is in colour already and was left as it is: its hints were not used (--recolor colorizes it with them)"
@@ -82,7 +84,8 @@ class Colouring:
             check_hints(chosen.hints)
         if self._chooses or chosen.variants > 1:
             _classifier(network)
-        _ = self._reference
+        if self._reference is not None and np.abs(self._reference).max() < COLOURLESS:
+            raise ConfigError(f"The reference {chosen.reference} has no colours to take over.")
 
     def guide(self, source: Path, name: str) -> Path | None:
         place = self.settings.hints
