@@ -24,9 +24,6 @@ SETTINGS = {
     "beta1": 0.9,
     "precision": "bf16",
 }
-LICENCE = (
-    "Weights: MIT, as translate. Trained on photographs with no stated licence or for research only; see README.md."
-)
 
 
 def main() -> None:
@@ -35,6 +32,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--vividness", type=float, default=0.0)
+    parser.add_argument("--licence", default="", help="note on the licence of pictures and weights, for the model file")
+    parser.add_argument("--data", default="", help="what the pictures are, for the model file")
     parser.add_argument("--keep", type=Path, default=None, help="the run folder; with one that exists it is resumed")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -48,10 +47,10 @@ def main() -> None:
             name=run.name,
             resume=resume,
             steps=given.steps,
-            licence=LICENCE,
+            licence=given.licence,
             **SETTINGS,
         )
-        publish(run, given.temperature, given.vividness)
+        publish(run, given.temperature, given.vividness, given.data)
 
 
 def gather(folders: list[Path], into: Path) -> Path:
@@ -66,7 +65,7 @@ def gather(folders: list[Path], into: Path) -> Path:
     return into
 
 
-def publish(run: Path, temperature: float, vividness: float) -> None:
+def publish(run: Path, temperature: float, vividness: float, data: str) -> None:
     """Write the model of `run` as the one that comes with translate."""
     model = checkpoint.load_model(run / checkpoint.MODEL)
     generator = model.networks["AtoB"]
@@ -74,7 +73,8 @@ def publish(run: Path, temperature: float, vividness: float) -> None:
         setattr(generator, name, value)
         generator.arguments[name] = value
     HOME.mkdir(exist_ok=True)
-    about = replace(model.about, licence=LICENCE, data="about 2,000 colour photographs, mostly landscapes")
+    # The scores were those of the temperature and vividness that it was trained with.
+    about = replace(model.about, data=data or model.about.data, scores={})
     checkpoint.save_model(HOME / checkpoint.MODEL, model.networks, about, half=True)
     print(f"{HOME / checkpoint.MODEL}: {(HOME / checkpoint.MODEL).stat().st_size / 1e6:.1f} MB")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from translate.cli.convert import end_with, watched
-from translate.cli.options import with_settings
+from translate.cli.options import Backend, Device, Precision, with_settings
 from translate.config import ColouringSettings, ConvertSettings
 
 
@@ -17,14 +17,9 @@ def colorize(
     model: Annotated[
         str, typer.Option(help="A run folder or model file of mode colorize; the default comes with translate.")
     ] = "colorize-small",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="What computes: torch, openvino, onnx, auto.", show_default="torch; of an exported model its own"
-        ),
-    ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, auto.")] = "fp32",
+    device: Device = "auto",
+    backend: Backend = None,
+    precision: Precision = "fp32",
     *,
     given: dict[str, Any],
 ) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from translate.cli.options import Backend, Device, Precision
+
 
 def evaluate(
     checkpoint: Annotated[
@@ -19,14 +21,9 @@ def evaluate(
     ] = None,
     grid: Annotated[Path | None, typer.Option(help="Write a picture of the first 8: input | ours | truth.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the figures as .json.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            help="What computes: torch, openvino, onnx, auto.", show_default="torch; of an exported model its own"
-        ),
-    ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, auto.")] = "fp32",
+    device: Device = "auto",
+    backend: Backend = None,
+    precision: Precision = "fp32",
 ) -> None:
     """Translate every image of a split at its own size and print how near the truth it comes.
 

@@ -11,6 +11,15 @@ import typer
 
 from translate.config import Config
 
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="What computes: torch, openvino, onnx, auto.", show_default="torch; of an exported model its own"
+    ),
+]
+Precision = Annotated[str, typer.Option(help="fp32, bf16, auto.")]
+
 
 def flag(group: type[Config], name: str, *short: str) -> Any:
     """An option for the field `name` of `group`; None when it is not given."""
