@@ -75,6 +75,7 @@ TINY_MODES = {
     "cycle": TINY | {"blocks": 1},
     # Both players from the first step on; what the phases are is told in test_colorize_training.
     "colorize": TINY | {"head": "regression", "depth": 2, "pretrain": 0, "critic": 0, "batch_size": 2},
+    "dcgan": {key: value for key, value in TINY.items() if key != "layers"} | {"latent": 4, "batch_size": 2},
 }
 
 

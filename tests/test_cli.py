@@ -11,6 +11,7 @@ import torch
 from conftest import TINY_MODES
 from PIL import Image
 from test_fit import train
+from test_methods import TRANSLATE
 
 from translate import cli, images
 from translate.methods import METHODS
@@ -53,7 +54,7 @@ def test_help_imports_nothing_heavy(words: list[str]):
     assert "Usage" in done.stdout
 
 
-@pytest.mark.parametrize("mode", METHODS)
+@pytest.mark.parametrize("mode", TRANSLATE)
 def test_fit_info_and_convert(call: Any, pairs: Path, folders: Path, pictures: Path, tmp_path: Path, mode: str):
     root = {"pix2pix": pairs, "cycle": folders, "colorize": pictures}[mode]
     code, text = call("fit", root, "--mode", mode, "--out", tmp_path, "--name", "run", "--steps", 3, *tiny(mode))

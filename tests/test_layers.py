@@ -22,10 +22,10 @@ LAYERS = [
         "streams",
         "shipped",
     ],
-    ["colour", "data", "networks", "objectives", "metrics", "schedule", "grid"],
-    ["methods", "tiling"],
-    ["checkpoint", "foreign", "trainer", "validation", "run", "settings", "engines", "fitting", "rendering"],
-    ["translator", "loading", "export", "convert", "colorize", "evaluate", "display", "fit"],
+    ["colour", "data", "networks", "objectives", "metrics", "latent", "schedule", "grid", "means"],
+    ["methods", "tiling", "health"],
+    ["checkpoint", "foreign", "trainer", "validation", "watch", "run", "settings", "engines", "fitting", "rendering"],
+    ["translator", "loading", "export", "convert", "colorize", "evaluate", "display", "rounds", "fit"],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -45,6 +45,9 @@ KNOWN = {
     ("validation", "trainer"),
     ("run", "checkpoint"),
     ("run", "validation"),
+    ("run", "watch"),
+    ("watch", "trainer"),
+    ("watch", "validation"),
     ("run", "trainer"),
     ("engines", "checkpoint"),
     ("fitting", "engines"),
@@ -57,6 +60,8 @@ KNOWN = {
     ("colorize", "loading"),
     ("colorize", "translator"),
     ("fit", "display"),
+    ("fit", "rounds"),
+    ("rounds", "display"),
 }
 # Only at a public door: the package itself and `python -m translate`.
 DOORS = {"__init__", "__main__"}

@@ -22,8 +22,8 @@ def free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-# Hints are drawn by each process for its own share, as dropout is.
-OWN: list[tuple[str, dict[str, Any]]] = [(mode, {}) for mode in METHODS if mode != "colorize"]
+# Hints, and the noise that images are made from, are drawn by each process for its own share, as dropout is.
+OWN: list[tuple[str, dict[str, Any]]] = [(mode, {}) for mode in METHODS if mode not in ("colorize", "dcgan")]
 OWN += [("colorize", {"hints": False, "head": head}) for head in ("regression", "classification")]
 
 

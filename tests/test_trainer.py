@@ -18,6 +18,26 @@ from translate.trainer import Trainer, choose_device, seed_step
 
 CPU = torch.device("cpu")
 
+_DROPPING = {"dropout": 0.5, "generator": "resnet", "blocks": 1}
+DRAWING: dict[str, dict[str, Any]] = {
+    "pix2pix": _DROPPING,
+    "cycle": _DROPPING | {"pool": 3},
+    "colorize": _DROPPING,
+    "dcgan": {
+        "network": "course32",
+        "norm": "none",
+        "dropout": 0.5,
+        "replay": 3,
+        "label_flip": 0.2,
+        "label_noise": 0.1,
+        "instance_noise": 0.1,
+        "diffaugment": "color,translation,cutout",
+        "skip_below": 0.6,
+        "skip_most": 2,
+    },
+}
+"""Settings of each mode with all that draws at random, or keeps something from step to step."""
+
 
 def trainer(mode: str = "pix2pix", steps: int = 100, values: dict[str, Any] | None = None, **settings: Any) -> Trainer:
     return Trainer(make(mode, **(values or {})), TrainingSettings.checked({"steps": steps, **settings}), steps, 10, CPU)
@@ -31,9 +51,14 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def lowered(scalars: dict[str, Tensor]) -> dict[str, float]:
+    """The losses, without the signs of health."""
+    return {name: value.item() for name, value in scalars.items() if not name.startswith("health/")}
+
+
 @pytest.mark.parametrize("mode", METHODS)
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(mode: str):
-    values = {"dropout": 0.5, "generator": "resnet", "blocks": 1}
+    values = DRAWING[mode]
     results = []
     for seed in (1, 1, 2):
         trained = trainer(mode, values=values, seed=seed)
@@ -47,7 +72,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(mode: str)
 
 @pytest.mark.parametrize("mode", METHODS)
 def test_state_and_restore_are_exact_with_pool_dropout_average_and_decay(mode: str, tmp_path: Path):
-    values = {"dropout": 0.5, "generator": "resnet", "blocks": 1} | ({"pool": 3} if mode == "cycle" else {})
+    values = DRAWING[mode]
     one = trainer(mode, steps=12, values=values, ema=0.9)
     for _ in range(6):
         one.advance([batch(mode=mode)])
@@ -63,7 +88,8 @@ def test_state_and_restore_are_exact_with_pool_dropout_average_and_decay(mode: s
         assert same(network.state_dict(), finished[direction].state_dict())
 
 
-@pytest.mark.parametrize("mode", METHODS)
+# Of each batch its own noise is drawn.
+@pytest.mark.parametrize("mode", [mode for mode in METHODS if mode != "dcgan"])
 def test_accumulated_batches_equal_one_large_batch(mode: str):
     # The running prior of a classifying head moves with each batch; hints are drawn batch by batch, as dropout is.
     values = {"norm": "instance", "dropout": 0} | {"cycle": {"pool": 0}, "colorize": {"hints": False}}.get(mode, {})
@@ -77,7 +103,7 @@ def test_accumulated_batches_equal_one_large_batch(mode: str):
     for _ in range(3):
         wanted = large.advance([given])
         losses = small.advance(halves)
-        assert {k: v.item() for k, v in losses.items()} == pytest.approx({k: v.item() for k, v in wanted.items()})
+        assert lowered(losses) == pytest.approx(lowered(wanted))
     for name, value in weights(small).items():
         torch.testing.assert_close(value, weights(large)[name], rtol=0, atol=1e-9)
 
@@ -172,8 +198,7 @@ def test_bf16_and_channels_last_train(mode: str):
     plain, quick = trainer(mode), trainer(mode, precision="bf16", channels_last=True)
     for _ in range(3):
         wanted, losses = plain.advance([batch(mode=mode)]), quick.advance([batch(mode=mode)])
-    for name, value in losses.items():
-        assert value.item() == pytest.approx(wanted[name].item(), rel=0.1, abs=0.1)
+    assert lowered(losses) == pytest.approx(lowered(wanted), rel=0.1, abs=0.1)
 
 
 def test_draws_of_steps_and_seeds_are_unrelated():

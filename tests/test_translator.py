@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from test_fit import data, train  # noqa: F401 (data is a fixture)
+from test_methods import TRANSLATE
 
 import translate
 from translate import checkpoint, images
 from translate.errors import CheckpointError, ConfigError, ImageError
-from translate.methods import METHODS
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def pixels(height: int = 13, width: int = 21, channels: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("mode", METHODS)
+@pytest.mark.parametrize("mode", TRANSLATE)
 def test_a_model_file_moved_elsewhere_translates(data: dict[str, Path], tmp_path: Path, mode: str):  # noqa: F811
     run = train(data[mode], mode, tmp_path, steps=2)
     moved = tmp_path / "elsewhere.safetensors"
@@ -127,7 +127,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, pairs: Path):
 
 
 def test_public_names():
-    assert sorted(translate.__all__) == ["Translator", "__version__", "colorize", "evaluate", "fit", "load"]
+    assert sorted(translate.__all__) == ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load"]
     assert all(hasattr(translate, name) for name in translate.__all__)
     with pytest.raises(AttributeError):
         translate.nothing  # noqa: B018

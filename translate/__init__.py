@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from translate.evaluate import evaluate
     from translate.fit import fit
     from translate.loading import load
+    from translate.sampler import Sampler
     from translate.translator import Translator
 
-__all__ = ["Translator", "__version__", "colorize", "evaluate", "fit", "load"]
+__all__ = ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load"]
 
 # Imported when first used, so that `translate --help` need not wait for torch.
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "evaluate": "translate.evaluate",
     "fit": "translate.fit",
     "load": "translate.loading",
+    "Sampler": "translate.sampler",
     "Translator": "translate.translator",
 }
 

@@ -3,6 +3,7 @@
 model.safetensors    networks that translate, and in the metadata all that it takes to use them alone
 best.safetensors     the same, at the best validation
 last.pt              everything a resumed run needs; tensors and plain values only, loads with weights_only=True
+healthy.pt           the same, at the last checkpoint that was healthy; with --on-trouble act
 config.json          every setting, readable without the code
 """
 
@@ -20,19 +21,24 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from translate import files, networks, shipped
-from translate.config import Direction
+from translate.config import Role
 from translate.errors import CheckpointError, TranslateError
 
 MODEL, BEST, LAST, CONFIG = "model.safetensors", "best.safetensors", "last.pt", "config.json"
+HEALTHY = "healthy.pt"
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class About:
-    """What a model file says of itself. Values are in [-1, 1]; `channels` are those of domains A and B."""
+    """What a model file says of itself. Values are in [-1, 1]; `channels` are those of domains A and B.
+
+    Of a generator from noise: `direction` is "noise", `labels` are the names of its classes, `noise` and `spherical`
+    say what to draw, as in translate.latent.
+    """
 
     mode: str
-    direction: Direction
+    direction: Role
     channels: tuple[int, int]
     size: int
     statistics: Literal["running", "image"] = "running"
@@ -42,17 +48,20 @@ class About:
     origin: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     version: str = ""
+    labels: tuple[str, ...] = ()
+    noise: str = ""
+    spherical: bool = False
 
 
 @dataclass(frozen=True)
 class Model:
     """Generators by direction, in evaluation mode on the CPU, and what the file says of them."""
 
-    networks: dict[Direction, nn.Module]
+    networks: dict[Role, nn.Module]
     about: About
 
 
-def save_model(path: Path, generators: Mapping[Direction, nn.Module], about: About, *, half: bool = False) -> None:
+def save_model(path: Path, generators: Mapping[Role, nn.Module], about: About, *, half: bool = False) -> None:
     """Write a self-sufficient model file, whole or not at all; `half`: weights of layers in half precision."""
     tensors = {
         f"{direction}.{name}": (tensor.half() if half and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
@@ -93,10 +102,11 @@ def load_model(path: Path) -> Model:
     """Load a model file; no setting of the training is needed. Raises CheckpointError."""
     header = read_header(path)
     try:
-        about = About(**{name: header[name] for name in About.__dataclass_fields__})
+        # What a field lacks that a file of an earlier version does not have is its default.
+        about = About(**{name: header[name] for name in About.__dataclass_fields__ if name in header})
         described = header["generators"]
         with torch.device("meta"):  # initial weights would be drawn only to be thrown away
-            generators: dict[Direction, nn.Module] = {
+            generators: dict[Role, nn.Module] = {
                 direction: networks.build(item["network"], item["arguments"]) for direction, item in described.items()
             }
         if (

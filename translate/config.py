@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from translate.errors import ConfigError
 
 Direction = Literal["AtoB", "BtoA"]
+Role = Direction | Literal["noise"]
+"""What a generator makes its images from: another domain's, or noise."""
 Norm = Literal["batch", "instance", "none"]
 
 
@@ -87,21 +89,33 @@ class TrainingSettings(Config):
     compile: bool = Field(False, description="Compile the networks with torch.compile.")
     tf32: bool = Field(True, description="Allow TF32 matrix products on a GPU in precision 32.")
     channels_last: bool = Field(False, description="Keep images in channels-last memory order.")
-    schedule: Literal["linear", "cosine", "step", "constant"] = Field(
+    schedule: Literal["linear", "cosine", "step", "constant", "inverse"] = Field(
         "linear",
-        description="Learning rate: linear (constant, then to zero from decay_start on), cosine, step, constant.",
+        description="Learning rate: linear (constant, then to zero from decay_start on), cosine, step, constant, "
+        "inverse (divided by 1 + decay * step).",
     )
+    decay: float = Field(0.0, ge=0, description="Of the inverse schedule.")
     decay_start: float = Field(0.5, ge=0, lt=1, description="Share of the run after which linear decays.")
     decay_every: float = Field(0.25, gt=0, le=1, description="Share of the run after which step decays again.")
     decay_factor: float = Field(0.1, gt=0, lt=1, description="What the step schedule multiplies the rate by.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the running average of the generators; 0: none.")
     clip: float = Field(0.0, ge=0, description="Largest norm of a player's gradient; 0: no clipping.")
+    clip_value: float = Field(0.0, ge=0, description="Largest value in a player's gradient; 0: no clipping.")
     accumulate: int = Field(1, ge=1, description="Batches whose gradients make one step (spares memory in cycle only).")
     report_every: int = Field(50, ge=1, description="Steps between two lines of log.jsonl.")
     sample_every: int = Field(500, ge=0, description="Steps between two sample grids; 0: only at the end.")
     save_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     validate_every: int = Field(1000, ge=0, description="Steps between two validations; 0: only at the end.")
     validate_images: int = Field(64, ge=1, description="Held-out images that a validation looks at, at most.")
+    health_every: int = Field(25, ge=0, description="Steps between two verdicts on the health of training; 0: none.")
+    probe_every: int = Field(
+        250, ge=0, description="Steps between two looks at fixed inputs, for the verdict; 0: none."
+    )
+    on_trouble: Literal["warn", "stop", "act"] = Field(
+        "warn",
+        description="What to do when training is sick: warn; stop; act (back to the last healthy checkpoint with half "
+        "the learning rate, at most three times).",
+    )
     threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU to compute with; 0: as torch chooses.")
     deterministic: bool = Field(
         True, description="Same seed, same machine, same weights, also on a GPU (slower there)."

@@ -117,9 +117,11 @@ class Counting:
 
 def describe(report: Report) -> str:
     """Losses, speed and how the step divides, in one line."""
-    losses = " ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
+    shown = {name: value for name, value in report.losses.items() if not name.startswith("health/")}
+    losses = " ".join(f"{name} {value:.3f}" for name, value in shown.items())
     times = f"data {report.data_share:.0%}, compute {1 - report.data_share:.0%}"
-    return f"epoch {report.epoch:.1f}  {losses}  {report.images_per_second:.3g} images/s ({times})"
+    sick = f"  {report.verdict}" if report.verdict else ""
+    return f"epoch {report.epoch:.1f}  {losses}  {report.images_per_second:.3g} images/s ({times}){sick}"
 
 
 def clock(seconds: float) -> str:

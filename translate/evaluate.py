@@ -145,7 +145,7 @@ def _pairs(layout: Layout, split: str, direction: Direction, found: Evaluation) 
     dataset = open_split(layout, split, "paired", settings, 0)
     found.notices += dataset.prepare()
     for index in range(len(dataset)):
-        a, b, file = dataset.plain(index)
+        a, b, file, _ = dataset.plain(index)
         assert b is not None
         yield Example(a, b, file) if direction == "AtoB" else Example(b, a, file)
 

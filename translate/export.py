@@ -4,7 +4,7 @@ import itertools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,9 @@ def export(
     """
     format = _format(out, format)
     model = load_model(find_model(path))
-    direction = direction or model.about.direction
+    if "noise" in model.networks:
+        raise ConfigError(f"{path} makes images from noise: only models that translate are exported.")
+    direction = direction or cast(Direction, model.about.direction)
     if direction not in model.networks:
         raise ConfigError(f"This model translates {' or '.join(model.networks)}, not {direction}.")
     network = model.networks[direction]

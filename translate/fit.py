@@ -1,29 +1,24 @@
 """Train: from a folder of images to a run folder that `translate.load` takes."""
 
 import hashlib
-import time
-from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import torch
 
-from translate import checkpoint, distributed, settings
+from translate import checkpoint, distributed, rounds, settings
 from translate.checkpoint import About
 from translate.config import near_miss
-from translate.data import ImageDataset, Layout, catalogue, detect, hold_out, loader, open_split
-from translate.data.batch import Batch
+from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold_out, loader, open_split, read_labels
 from translate.display import Display
-from translate.errors import CheckpointError, ConfigError, DataError, TranslateError
+from translate.errors import CheckpointError, ConfigError, DataError
 from translate.log import import_board
 from translate.methods import Method, find_method
 from translate.run import Run
 from translate.settings import Settings
-from translate.stopping import asked_to_stop
 from translate.trainer import Trainer, choose_device, configure_backends
 from translate.validation import HeldOut
 from translate.version import __version__
@@ -106,98 +101,44 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     data, training = chosen.data, chosen.training
     kind = find_method(chosen.mode)
     layout = detect(Path(chosen.dataset), kind.source)
+    labels = read_labels(layout, kind.label_file(chosen.method)) if kind.labelled(chosen.method) else None
     layout, held = hold_out(layout, kind.unfit) if kind.knows_truth else (layout, [])
-    for text in (layout.name, *layout.warnings, *held):
+    for text in (layout.name, *layout.warnings, *held, *(labels.notices if labels else ())):
         display.note(text)
-    train = _open(layout, "train", kind, chosen, display)
-    held_out = _held_out(layout, train, kind, chosen, display)
+    train = _open(layout, "train", kind, chosen, display, labels)
+    held_out = _held_out(layout, train, kind, chosen, display, labels)
     channels = _two_channels(train)
     total, batches = _length(train, chosen)
     _rehearse(train, chosen)
 
     torch.manual_seed(training.seed)
-    method = kind(chosen.method, channels, data.size, data.direction)
+    method = kind(chosen.method, channels, data.size, data.direction, **({"labels": labels.names} if labels else {}))
     for text in method.notices:
         display.note(text)
     trainer = Trainer(method, training, total, batches, device)
     about = About(
         mode=chosen.mode,
-        direction=data.direction,
+        direction="noise" if "noise" in method.generators() else data.direction,
         channels=method.channels,
         size=method.side(data),
         statistics=_statistics(method, data.batch_size),
         data=layout.name,
         licence=training.licence,
         version=__version__,
+        **method.described(),
     )
     run = Run(folder, trainer, training, about, held_out, _fingerprint(train, layout.root))
-    _train(run, trainer, train, chosen, display)
+    rounds.play(run, trainer, train, chosen, display)
     distributed.barrier()  # no process goes on, or ends, before the main one has written all
     return folder
 
 
-def _train(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
-    """Play all steps that are left, unless a signal asks to stop; save in either case."""
-    try:
-        run.open(chosen.to_json(run.about.channels))
-        _say_begin(run, trainer, chosen, display)
-        with asked_to_stop() as stop, closing(_training_stream(train, chosen, trainer)) as batches:
-            while trainer.step < trainer.total and not distributed.any_true(stop() or run.over):
-                began = time.perf_counter()
-                taken = _taken(batches, chosen.training.accumulate, run)
-                waited = time.perf_counter() - began
-                losses = trainer.advance(taken)
-                report = run.after_step(losses, chosen.data.batch_size * len(taken), waited)
-                display.step(trainer.step)
-                if report:
-                    display.report(report, trainer.total)
-            run.close()
-    finally:
-        display.stop()
-        run.release()
-    _say_end(run, trainer, chosen, display)
-
-
-def _taken(batches: Iterator[Batch], count: int, run: Run) -> list[Batch]:
-    """The next batches; if a file has become unreadable meanwhile, what was learned is saved before that is said."""
-    try:
-        return [next(batches) for _ in range(count)]
-    except TranslateError:
-        run.close()
-        raise
-
-
-def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
-    for text in run.notices:
-        display.note(text)
-    display.note(
-        f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
-        f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
-    )
-    display.start(trainer.step, trainer.total)
-
-
-def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
-    scores = "  ".join(f"{name} {value:.4g}" for name, value in run.scores.items())
-    if trainer.step < trainer.total and not distributed.any_true(run.over):
-        display.note(
-            f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: translate fit "
-            f"{quote(chosen.dataset)} --mode {chosen.mode} --out {quote(str(run.folder.parent))} "
-            f"--name {quote(run.folder.name)} --resume"
-        )
-    else:
-        if trainer.step < trainer.total:
-            display.note(
-                f"The held-out images got no better: ended at step {trainer.step} of {trainer.total}, with the best."
-            )
-        use = find_method(chosen.mode).use.format(run=quote(str(run.folder)))
-        display.note(f"Done: {run.folder}. {scores}\nUse it: {use}")
-
-
-def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display) -> ImageDataset:
+def _open(
+    layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display, labels: Labels | None
+) -> ImageDataset:
     if split not in layout.splits:
         raise DataError(f"{layout.root} has no {split} images: {layout.name}.")
-    dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit)
+    dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit, labels=labels)
     with display.preparing(f"reading {split}") as progress:
         notices = dataset.prepare(progress)
     for text in notices:
@@ -205,20 +146,22 @@ def _open(layout: Layout, split: str, kind: type[Method], chosen: Settings, disp
     return dataset
 
 
-def _held_out(layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display) -> HeldOut:
+def _held_out(
+    layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display, labels: Labels | None
+) -> HeldOut:
     """Held-out images for samples and validation: val, else test, else none (then samples come from train)."""
     split = next((split for split in ("val", "test") if split in layout.splits), None)
     if split is None:
         display.note("There is no val or test split: no validation; samples show training images.")
-        return HeldOut(lambda: loader.held_out(train, 1), truth=False)
+        return HeldOut(lambda most: loader.held_out(train, 1, most), truth=False)
     truth = kind.source == "paired" or kind.knows_truth or split in layout.truth
     if not truth:
         display.note("No validation: the held-out images have no known truth.")
     if truth and split == "test":
         display.note("There is no val split: the best model is chosen by the test images.")
-    dataset = _open(layout, split, kind, _one_by_one(chosen), display)
+    dataset = _open(layout, split, kind, _one_by_one(chosen), display, labels)
     dataset.take_channels(train.channels)
-    return HeldOut(lambda: loader.held_out(dataset, 1), truth)
+    return HeldOut(lambda most: loader.held_out(dataset, 1, most), truth, lambda most: loader.held_out(train, 1, most))
 
 
 def _one_by_one(chosen: Settings) -> Settings:
@@ -246,45 +189,17 @@ def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
 
 def _rehearse(train: ImageDataset, chosen: Settings) -> None:
     """Meet what can only be refused while training before a run folder exists: draw a batch, import the board."""
-    with closing(_stream(train, chosen, start=0, workers=0)) as batches:
+    with closing(rounds.stream(train, chosen, start=0, workers=0)) as batches:
         next(batches)
     if chosen.training.tensorboard:
         import_board()
 
 
-def _stream(
-    train: ImageDataset, chosen: Settings, *, start: int, workers: int, pin: bool = False
-) -> Generator[Batch, None, None]:
-    """This process's share of the global batches from number `start` on."""
-    return loader.stream(
-        train,
-        batch_size=chosen.data.batch_size,
-        seed=chosen.training.seed,
-        start=start,
-        workers=workers,
-        rank=distributed.rank(),
-        world=distributed.world(),
-        pin=pin,
-    )
-
-
-def _training_stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
-    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
-    on_gpu = trainer.device.type == "cuda"
-    usual = loader.default_workers() if on_gpu else 0
-    return _stream(
-        train,
-        chosen,
-        start=trainer.step * chosen.training.accumulate,
-        workers=usual if chosen.data.workers is None else chosen.data.workers,
-        pin=on_gpu,
-    )
-
-
 def _statistics(method: Method, batch_size: int) -> Any:
     """With batches of one, batch norm has learned from each image's own statistics: go on so when translating."""
     batch_norm = any(isinstance(m, torch.nn.BatchNorm2d) for g in method.generators().values() for m in g.modules())
-    return "image" if batch_norm and batch_size == 1 else "running"
+    translates = "noise" not in method.generators()
+    return "image" if batch_norm and batch_size == 1 and translates else "running"
 
 
 def _fingerprint(train: ImageDataset, root: Path) -> str:

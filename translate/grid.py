@@ -1,5 +1,6 @@
 """Grids of images for people to look at: one row an example, one column a role, a title over each column."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -29,6 +30,19 @@ def draw_grid(rows: Sequence[dict[str, Tensor]]) -> Picture:
             canvas[y : y + image.shape[0], x : x + image.shape[1]] = image
             y += height + GAP
         x += width + GAP
+    return Picture(pixels=canvas)
+
+
+def draw_mosaic(images: Tensor, columns: int | None = None) -> Picture:
+    """Draw `images` (N, C, H, W) in [-1, 1] edge to edge, in `columns` (default: about as many as rows)."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    cells = [_as_rgb(image) for image in images]
+    height, width = cells[0].shape[:2]
+    rows = math.ceil(len(cells) / columns)
+    canvas = np.full((rows * height + (rows - 1) * 2, columns * width + (columns - 1) * 2, 3), 255, dtype=np.uint8)
+    for place, cell in enumerate(cells):
+        y, x = place // columns * (height + 2), place % columns * (width + 2)
+        canvas[y : y + height, x : x + width] = cell
     return Picture(pixels=canvas)
 
 

@@ -63,6 +63,10 @@ def load(
     model = checkpoint.load_model(found)
     if not model.networks:
         raise CheckpointError(f"{found} holds no generator.")
+    if "noise" in model.networks:
+        raise CheckpointError(
+            f"{found} makes images from noise, and translates none: use `translate sample`, or translate.Sampler."
+        )
     takes = cast(Any, model.networks[model.about.direction]).arguments["in_channels"]
     return Translator(model, chosen, **how, rendering=_rendering(model.about, takes))
 

@@ -12,14 +12,18 @@ from torch import Tensor, nn
 
 from translate import checkpoint, distributed, files, images
 from translate.checkpoint import About
-from translate.config import Direction, TrainingSettings
+from translate.config import Role, TrainingSettings
 from translate.data.batch import Batch
 from translate.errors import CheckpointError
-from translate.grid import draw_grid
+from translate.health import Verdict
 from translate.log import Log
+from translate.means import Means
 from translate.methods import Held
 from translate.trainer import Trainer
 from translate.validation import HeldOut, deployed, score
+from translate.watch import Watch
+
+ROLLBACKS = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Report:
     images_per_second: float
     steps_per_second: float
     data_share: float
+    verdict: str = ""
 
 
 class Run:
@@ -60,6 +65,10 @@ class Run:
         self.best = -math.inf
         self.scores: dict[str, float] = {}
         self.history: list[Held] = []
+        self.watch = Watch(folder, trainer, settings, held_out, self._finished)
+        self.troubles: list[Verdict] = []
+        """Verdicts that are news, for who plays the rounds to tell and to take away."""
+        self.rollbacks = 0
         self._saved_at: int | None = None
         self._log: Log | None = None
         self._lock: int | None = None
@@ -98,8 +107,7 @@ class Run:
                 f"{self.folder} has {self.trainer.step} steps already, more than {self.trainer.total}: "
                 "give more --steps or --epochs to make it longer."
             )
-        self.scores = state["scores"]
-        self.history = [Held(*held) for held in state.get("history", [])]
+        self._take_up(state)
         self.best = self._best_so_far()
         if state["fingerprint"] != self.fingerprint:
             self.notices.append("The data set has changed since the run was saved: it does not go on exactly.")
@@ -108,6 +116,13 @@ class Run:
                 f"The run was saved by {len(state['processes'])} processes and goes on with {distributed.world()}: "
                 "not exactly."
             )
+
+    def _take_up(self, state: dict[str, Any]) -> None:
+        """What the run itself, besides the trainer, has in a checkpoint."""
+        self.scores = state["scores"]
+        self.history = [Held(*held) for held in state.get("history", [])]
+        self.rollbacks = state.get("rollbacks", 0)
+        self.watch.restore(state.get("health"))
 
     def _best_so_far(self) -> float:
         """The score of best.safetensors, which may be newer than last.pt."""
@@ -125,6 +140,8 @@ class Run:
         """Record a step; report, validate, sample and save when due. Returns the report if one was due."""
         self._count(losses, images, data_seconds)
         step, ends = self.trainer.step, self.trainer.step == self.trainer.total
+        if verdict := self.watch.after_step(step, losses):
+            self.troubles.append(verdict)
         report = self._report() if ends or step % self.settings.report_every == 0 else None
         began = time.perf_counter()
         if _due(step, self.settings.validate_every, ends) or self.trainer.method.looks(step):
@@ -162,10 +179,37 @@ class Run:
         state = self.trainer.state()
         if not distributed.is_main():
             return
-        history = [tuple(held) for held in self.history]
-        extra = {"scores": self.scores, "fingerprint": self.fingerprint, "history": history}
-        checkpoint.save_state(self.folder / checkpoint.LAST, state | extra)
+        state |= {"scores": self.scores, "fingerprint": self.fingerprint, "history": [tuple(h) for h in self.history]}
+        state |= {"rollbacks": self.rollbacks, "health": self.watch.state()}
+        checkpoint.save_state(self.folder / checkpoint.LAST, state)
+        if self.settings.on_trouble == "act" and self.watch.verdict.healthy:
+            checkpoint.save_state(self.folder / checkpoint.HEALTHY, state)
         self._save_model(checkpoint.MODEL)
+
+    def roll_back(self, verdict: Verdict) -> bool:
+        """Go back to the last healthy checkpoint with half the learning rate; False: there is none, or it was tried.
+
+        Every process must call. The log forgets what came after; health.jsonl tells of it.
+        """
+        path = self.folder / checkpoint.HEALTHY
+        if self.rollbacks >= ROLLBACKS or not path.exists():
+            return False
+        tried, scale, lines, sick = self.rollbacks + 1, self.trainer.rate_scale / 2, self.watch.lines, self.trainer.step
+        state = checkpoint.load_state(path)
+        self.trainer.restore(state)
+        self.trainer.forgive()
+        self._take_up(state | {"health": None})
+        self.watch.monitor.forget()
+        self.rollbacks, self.trainer.rate_scale, self.watch.lines = tried, scale, lines
+        acted = {"step": sick, "verdict": verdict.name, "cause": verdict.cause}
+        self.watch.write(acted | {"back_to": self.trainer.step, "rate_scale": scale})
+        if self._log:
+            self._log.close()
+            self._log = Log(self.folder, self.trainer.step, self.settings.tensorboard)
+        self._reset_window()
+        distributed.barrier()  # nobody writes before all have read
+        self.save()
+        return True
 
     def _save_model(self, name: str) -> None:
         about = replace(self.about, step=self.trainer.step, scores=self.scores)
@@ -176,7 +220,8 @@ class Run:
         """Score held-out images against their truth, log it, and keep the best model beside the last."""
         if not self.held_out.truth or not distributed.is_main():
             return
-        self.scores = score(self.held_out.batches(), self._finished(), self.trainer, self.settings.validate_images)
+        some = self.held_out.batches(self.settings.validate_images)
+        self.scores = score(some, self._finished(), self.trainer)
         self._write({"step": self.trainer.step, **self.scores})
         self.history.append(Held(self.trainer.step, self.scores))
         value = self.trainer.method.quality(self.scores)
@@ -189,46 +234,40 @@ class Run:
         """Draw samples/NNNNNN.png from the first held-out images."""
         if not distributed.is_main():
             return
-        batches = [batch for batch, _ in zip(self.held_out.batches(), range(4), strict=False)]
-        generators = self._finished()
-        columns = [self.trainer.method.preview(self._moved(batch), generators) for batch in batches]
-        picture = draw_grid([{name: tensor[0] for name, tensor in row.items()} for row in columns])
+        batches = [self._moved(batch) for batch in self.held_out.batches(4)]
+        picture = self.trainer.method.picture(batches, self._finished())
         images.write(self.folder / "samples" / f"{self.trainer.step:06d}.png", picture)
 
-    def _finished(self) -> dict[Direction, nn.Module]:
+    def _finished(self) -> dict[Role, nn.Module]:
         return deployed(self.trainer.finished(), self.about)
 
     def _moved(self, batch: Batch) -> Batch:
         return batch.to(self.trainer.device, self.trainer.dtype, self.trainer.memory_format)
 
     def _reset_window(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._means = Means()
         self._window = self._images = 0
         self._data_seconds = 0.0
         self._since = time.perf_counter()
 
     def _count(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> None:
-        for name, loss in losses.items():
-            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
-            self._counts[name] = self._counts.get(name, 0) + 1
+        self._means.add(losses)
         self._window += 1
         self._images += images
         self._data_seconds += data_seconds
 
     def _report(self) -> Report:
-        names = sorted(self._sums)
-        # A player that did not move in all steps of the window has its mean over those in which it did.
-        means = distributed.average([self._sums[name] / self._counts[name] for name in names])
+        losses = self._means.take()
         elapsed = time.perf_counter() - self._since
         report = Report(
             step=self.trainer.step,
             epoch=self.trainer.epoch,
-            losses={name: float(mean) for name, mean in zip(names, means, strict=True)},
+            losses=losses,
             rates=self.trainer.current_rates(),
             images_per_second=self._images / elapsed,
             steps_per_second=self._window / elapsed,
             data_share=self._data_seconds / elapsed,
+            verdict="" if self.watch.verdict.healthy else self.watch.verdict.name,
         )
         rates = {f"{player}/learning_rate": rate for player, rate in report.rates.items()}
         self._write(

@@ -11,6 +11,7 @@ def factor(settings: TrainingSettings, place: int, total: int) -> float:
 
     linear follows Isola et al. 2017 and Zhu et al. 2017: constant up to decay_start, then straight down, reaching
     zero one unit after the last. cosine goes from 1 to 0 without restarts (Loshchilov and Hutter 2017).
+    inverse is what Keras called decay; its place is always a step.
     """
     return SCHEDULES[settings.schedule](settings, place, total)
 
@@ -29,6 +30,10 @@ def _step(settings: TrainingSettings, place: int, total: int) -> float:
     return settings.decay_factor ** (place // every)
 
 
+def _inverse(settings: TrainingSettings, place: int, total: int) -> float:
+    return 1 / (1 + settings.decay * place)
+
+
 def _constant(settings: TrainingSettings, place: int, total: int) -> float:
     return 1.0
 
@@ -38,4 +43,5 @@ SCHEDULES: dict[str, Callable[[TrainingSettings, int, int], float]] = {
     "cosine": _cosine,
     "step": _step,
     "constant": _constant,
+    "inverse": _inverse,
 }

@@ -16,7 +16,8 @@ from translate.version import __version__
 # What may change when a run is resumed: what nothing learned depends on, and what makes it longer or helps it along.
 WITHOUT_EFFECT = {"device", "workers", "threads", "compile", "cache", "tensorboard", "licence"}
 WITHOUT_EFFECT |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
-FREE_ON_RESUME = {"epochs", "steps", "clip", "learning_rate", "learning_rate_d", "precision", "skip_bad"}
+WITHOUT_EFFECT |= {"health_every", "probe_every"}
+FREE_ON_RESUME = {"epochs", "steps", "clip", "learning_rate", "learning_rate_d", "precision", "skip_bad", "on_trouble"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
     if not all(isinstance(saved.get(name, {}), Mapping) for name in groups):
         raise ConfigError(f"The saved config does not hold settings: {', '.join(groups)} are groups of name and value.")
     new = sort_settings(asked, groups)
-    usual = find_method(mode).usual
+    flat = {key: value for group in groups for key, value in {**saved.get(group, {}), **new[group]}.items()}
+    usual = find_method(mode).usually(flat)
     merged: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():
         old = dict(saved.get(name, {}))

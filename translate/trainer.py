@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from translate import distributed, schedule
 from translate.checkpoint import to_cpu
-from translate.config import Direction, TrainingSettings
+from translate.config import Role, TrainingSettings
 from translate.data.batch import Batch
 from translate.errors import ConfigError, TrainingError
 from translate.methods import Method
 
+UPDATE_EVERY = 10
+"""Steps from one measurement of how far a player's weights move to the next: it costs a copy of them."""
 DTYPES = {"32": torch.float32, "bf16": torch.float32, "64": torch.float64}
 
 
@@ -46,6 +48,8 @@ class Trainer:
         distributed.broadcast(self.method)
         self.optimizers = method.optimizers()
         self.rates = {player: optimizer.param_groups[0]["lr"] for player, optimizer in self.optimizers.items()}
+        self.rate_scale = 1.0
+        """What the learning rates are multiplied by besides the schedule, once training has run into trouble."""
         self.step = 0
         self.looks_at_once = device.type == "cpu"  # where looking at a value does not wait for anything
         self._averages = copy.deepcopy(method.generators()) if settings.ema else None
@@ -61,8 +65,9 @@ class Trainer:
     def advance(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """Do one optimizer step a player on `batches` (several: their gradients are averaged).
 
-        Returns the losses as "player/name" scalars on the device. Raises TrainingError, before any weight has changed
-        by it, if a loss or gradient is not finite (on a GPU: at the latest at the next step's beginning).
+        Returns the losses as "player/name" and signs of health as "health/name", scalars on the device. Raises
+        TrainingError, before any weight has changed by it, if a loss or gradient is not finite (on a GPU: at the latest
+        at the next step's beginning).
         """
         self.check_finite()
         self._playing = self.step + 1
@@ -74,10 +79,10 @@ class Trainer:
         games = [self.method.step(batch, self.step) for batch in moved]
         losses: dict[str, Tensor] = {}
         while True:
-            turns = self._turn(games)
-            if not turns:
+            turn = self._turn(games)
+            if not turn:
                 break
-            losses.update(turns)
+            losses.update(turn)
         self._update_averages()
         self.step += 1
         return losses
@@ -85,29 +90,42 @@ class Trainer:
     def _turn(self, games: Sequence[Any]) -> dict[str, Tensor]:
         """One turn of every game, then one step of its player's optimizer; empty when the games are over."""
         sums: dict[str, Tensor] = {}
-        player = None
+        signals: dict[str, Tensor] = {}
+        player = skip = None
         for game in games:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
                 turn = next(game, None)
             if turn is None:
                 return {}
             if player is None:
-                player = turn.player
+                player, skip = turn.player, turn.skip
                 optimizer = self.optimizers[player]
                 optimizer.zero_grad(set_to_none=True)
                 parameters = [p for group in optimizer.param_groups for p in group["params"]]
             share = {name: loss / len(games) for name, loss in turn.losses.items()}
             torch.stack(list(share.values())).sum().backward(inputs=parameters)
-            for name, loss in share.items():
-                key = f"{player}/{name}"
-                sums[key] = sums[key] + loss.detach() if key in sums else loss.detach()
+            _add(sums, {f"{player}/{name}": loss.detach() for name, loss in share.items()})
+            _add(signals, {f"health/{name}": value.detach() / len(games) for name, value in turn.signals.items()})
         distributed.average_gradients(parameters)
-        self._guard(player, sums, parameters)
+        signals[f"health/gradient_{player}"] = self._guard(player, sums, parameters)
+        if skip:
+            (total,) = distributed.average([torch.stack([loss.float() for loss in sums.values()]).sum()])
+            sits_out = skip(float(total))
+            signals[f"health/skipped_{player}"] = total.new_tensor(float(sits_out))
+            if sits_out:
+                return sums | signals
+        measured = self.step % UPDATE_EVERY == 0
+        before = [p.detach().clone() for p in parameters] if measured else []
         optimizer.step()
-        return sums
+        if measured:
+            signals[f"health/update_{player}"] = _moved(before, parameters)
+        return sums | signals
 
-    def _guard(self, player: str | None, losses: dict[str, Tensor], parameters: list[nn.Parameter]) -> None:
-        """Note this turn's finiteness, clip if asked; on a CPU, where looking costs nothing, refuse at once."""
+    def _guard(self, player: str | None, losses: dict[str, Tensor], parameters: list[nn.Parameter]) -> Tensor:
+        """Note this turn's finiteness, clip if asked, return the gradient's norm before that.
+
+        On a CPU, where looking costs nothing, what is not finite is refused at once.
+        """
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         self._unchecked += [*losses.items(), (f"{player}'s gradient", norm)]
@@ -115,6 +133,9 @@ class Trainer:
             self.check_finite()
         if self.settings.clip:
             nn.utils.clip_grads_with_norm_(parameters, self.settings.clip, norm)
+        if self.settings.clip_value:
+            nn.utils.clip_grad_value_(parameters, self.settings.clip_value)
+        return norm
 
     def check_finite(self) -> None:
         """Raise TrainingError if a loss or gradient seen since the last check was not finite."""
@@ -131,10 +152,14 @@ class Trainer:
                 "checkpoint, which is good: --resume it with --set clip=1, a lower learning_rate, or --precision 32."
             )
 
+    def forgive(self) -> None:
+        """Forget what was seen since the last check of finiteness: the state is another now."""
+        self._unchecked = []
+
     def _set_rates(self) -> None:
         for player, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.rates[player] * self.rate_factor()
+                group["lr"] = self.rates[player] * self.rate_factor() * self.rate_scale
 
     def current_rates(self) -> dict[str, float]:
         """The learning rate of each player in the last step."""
@@ -142,7 +167,7 @@ class Trainer:
 
     def rate_factor(self) -> float:
         """What the base learning rates are multiplied by at the next step."""
-        if self.settings.epochs is not None:
+        if self.settings.epochs is not None and self.settings.schedule != "inverse":
             epoch = self.step * self.settings.accumulate // self.batches
             return schedule.factor(self.settings, min(epoch, self.settings.epochs - 1), self.settings.epochs)
         return schedule.factor(self.settings, self.step, self.total)
@@ -159,7 +184,7 @@ class Trainer:
             for kept, buffer in zip(average.buffers(), network.buffers(), strict=True):
                 kept.copy_(buffer)
 
-    def finished(self) -> dict[Direction, nn.Module]:
+    def finished(self) -> dict[Role, nn.Module]:
         """Copies of the generators as they should be used: averaged if asked for, in evaluation mode."""
         source = self._averages if self._averages is not None else self.method.generators()
         return {direction: _plain_copy(network).eval() for direction, network in source.items()}
@@ -178,6 +203,7 @@ class Trainer:
         method = to_cpu(self.method.state_dict())
         return {
             "step": self.step,
+            "rate_scale": self.rate_scale,
             "method": method,
             "processes": distributed.gather({k: v for k, v in method.items() if k.endswith("_extra_state")}),
             "optimizers": {player: to_cpu(o.state_dict()) for player, o in self.optimizers.items()},
@@ -193,6 +219,20 @@ class Trainer:
         for direction, network in (self._averages or {}).items():
             network.load_state_dict(state["averages"][direction])
         self.step = state["step"]
+        self.rate_scale = state.get("rate_scale", 1.0)
+
+
+def _add(sums: dict[str, Tensor], more: dict[str, Tensor]) -> None:
+    for name, value in more.items():
+        sums[name] = sums[name] + value if name in sums else value
+
+
+@torch.no_grad()
+def _moved(before: list[Tensor], parameters: list[nn.Parameter]) -> Tensor:
+    """The length of the way that weights have gone, relative to their own length; `before` is used up."""
+    size = nn.utils.get_total_norm(before)
+    torch._foreach_sub_(before, [p.detach() for p in parameters])
+    return nn.utils.get_total_norm(before) / size.clamp(min=1e-12)
 
 
 def _plain_copy(network: nn.Module) -> nn.Module:

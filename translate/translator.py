@@ -72,7 +72,7 @@ class Translator:
 
     @property
     def directions(self) -> tuple[Direction, ...]:
-        return tuple(self._networks) or tuple(self._engines)
+        return tuple(role for role in self._networks if role != "noise") or tuple(self._engines)
 
     def channels(self, direction: Direction | None = None) -> tuple[int, int]:
         """Channels of the pictures that go in and come out in `direction`; 0: as many as there are."""

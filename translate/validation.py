@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from translate.checkpoint import About
-from translate.config import Direction
+from translate.config import Role
 from translate.data.batch import Batch
 from translate.networks.blocks import per_image_statistics
 from translate.trainer import Trainer
@@ -14,30 +14,24 @@ from translate.trainer import Trainer
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out images: `batches` makes a fresh pass; `truth` says that A and B of a batch belong together."""
+    """Held-out images: `batches` makes a fresh pass over so many of them; `truth` says that A and B belong together.
 
-    batches: Callable[[], Iterator[Batch]]
+    `seen` makes a pass over images that are trained on, as plain as these; None: there are none held out.
+    """
+
+    batches: Callable[[int], Iterator[Batch]]
     truth: bool
+    seen: Callable[[int], Iterator[Batch]] | None = None
 
 
-def deployed(generators: dict[Direction, nn.Module], about: About) -> dict[Direction, nn.Module]:
+def deployed(generators: dict[Role, nn.Module], about: About) -> dict[Role, nn.Module]:
     """The generators as a Translator runs them: see About.statistics."""
     if about.statistics == "image":
         return {direction: per_image_statistics(network) for direction, network in generators.items()}
     return generators
 
 
-def score(
-    batches: Iterator[Batch], generators: dict[Direction, nn.Module], trainer: Trainer, most: int
-) -> dict[str, float]:
-    """Scores of about `most` images (as many batches as hold them), as "direction/metric"."""
-
-    def moved() -> Iterator[Batch]:
-        seen = 0
-        for batch in batches:
-            yield batch.to(trainer.device, trainer.dtype, trainer.memory_format)
-            seen += len(batch.files)
-            if seen >= most:
-                return
-
-    return trainer.method.evaluate(moved(), generators)
+def score(batches: Iterator[Batch], generators: dict[Role, nn.Module], trainer: Trainer) -> dict[str, float]:
+    """Scores of the images in `batches`, as "direction/metric"."""
+    moved = (batch.to(trainer.device, trainer.dtype, trainer.memory_format) for batch in batches)
+    return trainer.method.evaluate(moved, generators)

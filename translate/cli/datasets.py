@@ -1,4 +1,4 @@
-"""translate datasets: list, check, make and download data sets."""
+"""translate datasets: list, check, make, unpack and download data sets."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from translate.data.check import Report
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, check, draw and download data sets.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, check, draw, unpack and download data sets.")
 
 _Root = Annotated[Path, typer.Option(help="Folder that data sets lie in.")]
 
@@ -78,6 +78,20 @@ def download(
     with _progress("downloading", in_bytes=True) as progress:
         folder = fetch(name, root, progress=progress)
     typer.echo(f"{folder} is there. {catalogue.KNOWN[name].description} {catalogue.KNOWN[name].terms}")
+
+
+@app.command()
+def idx(
+    images: Annotated[Path, typer.Argument(help="An idx3 file, as train-images-idx3-ubyte.gz of MNIST.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make; it must be absent or empty.")],
+    labels: Annotated[Path | None, typer.Option(help="Its idx1 file: a folder a class.")] = None,
+) -> None:
+    """Unpack a data set that is published as idx files, as MNIST is, into PNGs."""
+    from translate.data.idx import unpack
+
+    with _progress("unpacking") as progress:
+        count = unpack(images, out, labels, progress)
+    typer.echo(f"Made {out}: {count} images{'' if labels is None else ', a folder a class'}.")
 
 
 def _here(root: Path, name: str) -> str:

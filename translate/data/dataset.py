@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -31,11 +32,12 @@ _PRIME = "Call prepare() first: it finds the channels and what can be read."
 
 
 class Sample(NamedTuple):
-    """One item before it becomes float: (H, W, C) of A, of B if there is one, and the file or files it came from."""
+    """One item before it becomes float: (H, W, C) of A, of B if there is one, its file or files, and its class."""
 
     a: np.ndarray
     b: np.ndarray | None
     file: str
+    label: int | None = None
 
 
 class UnfitError(ImageError):
@@ -52,6 +54,7 @@ class ImageDataset(data.Dataset, ABC):
         self.augment = Augment(settings)
         self.cache = Cache(0)
         self.unfit: Unfit | None = None
+        self.labels: Mapping[Path, int] | None = None
         self._channels: list[int] = []
 
     @abstractmethod
@@ -233,9 +236,15 @@ def centred(image: np.ndarray, settings: DataSettings) -> np.ndarray:
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack `samples` of equal shapes as float (N, C, H, W) in [-1, 1]."""
+    """Stack `samples` of equal shapes as float (N, C, H, W) in [-1, 1], and their classes as int64 (N,)."""
     b = [sample.b for sample in samples if sample.b is not None]
-    return Batch(_stack([sample.a for sample in samples]), _stack(b) if b else None, tuple(s.file for s in samples))
+    labels = [sample.label for sample in samples if sample.label is not None]
+    return Batch(
+        _stack([sample.a for sample in samples]),
+        _stack(b) if b else None,
+        tuple(sample.file for sample in samples),
+        torch.tensor(labels, dtype=torch.int64) if labels else None,
+    )
 
 
 def _stack(pixels: Sequence[np.ndarray]) -> Tensor:

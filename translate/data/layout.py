@@ -234,17 +234,20 @@ def _seam(pixels: np.ndarray) -> float:
 # One folder
 
 
-def _single(root: Path) -> Layout:
+def single_folders(root: Path) -> dict[str, list[Path]]:
+    """The folders of every split of a data set whose images stand alone; `root` itself where there are no splits."""
     folders: dict[str, list[Path]] = {}
     for split in SPLITS:
         places = (root / split, root / f"{split}A", root / f"{split}B", root / "A" / split, root / "B" / split)
         if found := [place for place in places if place.is_dir()]:
             folders[split] = found
-    if "train" not in folders:
-        folders = {"train": [root]}
+    return folders if "train" in folders else {"train": [root]}
+
+
+def _single(root: Path) -> Layout:
     splits = {
         split: Split(tuple(Source(path) for place in places for path in _some_images(place)))
-        for split, places in folders.items()
+        for split, places in single_folders(root).items()
     }
     return Layout(root, _line(root, "one folder of images", splits), splits)
 

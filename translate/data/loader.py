@@ -8,6 +8,7 @@ import types
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count, groupby
 from multiprocessing import get_context, parent_process
 from typing import Any
@@ -67,9 +68,13 @@ def stream(
     return _run(dataset, keys, workers, pin and torch.cuda.is_available())
 
 
-def held_out(dataset: ImageDataset, batch_size: int) -> Iterator[Batch]:
-    """Every image once, in order and without randomness; images of one batch have one shape."""
-    samples = (dataset.plain(index) for index in range(len(dataset)))
+def held_out(dataset: ImageDataset, batch_size: int, most: int | None = None) -> Iterator[Batch]:
+    """Every image once, in order and without randomness; images of one batch have one shape.
+
+    At most `most` of them, spread evenly: the first ones of a folder by classes would be of one class.
+    """
+    count = len(dataset) if most is None else min(most, len(dataset))
+    samples = (dataset.plain(place * len(dataset) // count) for place in range(count))
     for _, group in groupby(samples, key=_shapes):
         while batch := [sample for _, sample in zip(range(batch_size), group, strict=False)]:
             yield collate(batch)
@@ -146,7 +151,8 @@ def _received(iterator: Iterator[Any]) -> Iterator[Batch]:
             ) from None
         if isinstance(got, _Failure):
             raise got.kind(got.message)
-        yield Batch(*got)
+        a, b, names, labels = got
+        yield Batch(a, b, tuple(names), labels)  # where batches are pinned, torch makes lists of tuples
 
 
 class _Failure:
@@ -171,7 +177,7 @@ class _Fetcher(data.Dataset):
             batch = collate([self.dataset[key] for key in keys])
         except TranslateError as error:
             return _Failure(error)
-        return batch.a, batch.b, batch.files
+        return batch.a, batch.b, batch.files, batch.labels
 
 
 def _as_is(batch: Any) -> Any:
@@ -195,7 +201,8 @@ def _end_with_parent() -> None:
 
 
 def _pinned(batch: Batch) -> Batch:
-    return Batch(batch.a.pin_memory(), None if batch.b is None else batch.b.pin_memory(), batch.files)
+    b, labels = (None if part is None else part.pin_memory() for part in (batch.b, batch.labels))
+    return replace(batch, a=batch.a.pin_memory(), b=b, labels=labels)
 
 
 def _shapes(sample: Sample) -> tuple[Any, Any]:

@@ -5,12 +5,14 @@ from translate.errors import ConfigError
 from translate.methods.base import Held, Method, Turn
 from translate.methods.colorize import Colorize
 from translate.methods.cycle import Cycle
+from translate.methods.dcgan import Dcgan
 from translate.methods.pix2pix import Pix2Pix
 
 METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "cycle": Cycle,
     "colorize": Colorize,
+    "dcgan": Dcgan,
 }
 
 

@@ -1,7 +1,9 @@
 """What every training method is: a set of networks and the game that trains them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -9,17 +11,26 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from translate.config import Config, DataSettings, Direction
+from translate.config import Config, DataSettings, Direction, Role
 from translate.data.batch import Batch
+from translate.grid import draw_grid
+from translate.images import Picture
+from translate.methods.set_scores import gap, translation_scores
 from translate.metrics import METRICS
 from translate.networks.blocks import translate_any_size
 
 
 class Turn(NamedTuple):
-    """One player's move: the losses whose sum its optimizer should now lower."""
+    """One player's move: the losses whose sum its optimizer should now lower.
+
+    `signals` are scalars that say how the game stands, for the log and the health of training. `skip` is told the
+    losses' sum, over all batches and processes, once a step, and may have the optimizer sit this turn out.
+    """
 
     player: str
     losses: dict[str, Tensor]
+    signals: Mapping[str, Tensor] = MappingProxyType({})
+    skip: Callable[[float], bool] | None = None
 
 
 class Held(NamedTuple):
@@ -47,6 +58,11 @@ class Method(nn.Module, ABC):
 
     usual: ClassVar[Mapping[str, Any]] = {}
     """What this method sets otherwise than DataSettings and TrainingSettings, unless it is asked for."""
+
+    @classmethod
+    def usually(cls, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`usual`, where it depends on settings that were `chosen`, flat by name and not yet checked."""
+        return cls.usual
 
     direction: Direction = "AtoB"
     """Which of the directions it was made for."""
@@ -77,6 +93,20 @@ class Method(nn.Module, ABC):
         """Why nothing can be learned from an image (H, W, C), in an adjective; "" if something can."""
         return ""
 
+    @staticmethod
+    def label_file(settings: Any) -> Path | None:
+        """The CSV file that says what class each image is of; None: the folders say it."""
+        return None
+
+    @staticmethod
+    def labelled(settings: Any) -> bool:
+        """Whether images come with their class; the method is then made with the keyword `labels`, their names."""
+        return False
+
+    def described(self) -> dict[str, Any]:
+        """What a model file has to say of it besides what fit knows, by fields of checkpoint.About."""
+        return {}
+
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:
         """Make one fresh optimizer a player, over that player's parameters and no others."""
@@ -86,30 +116,67 @@ class Method(nn.Module, ABC):
         """Play one round on `batch`; `index` counts rounds from 0. The optimizer steps between two turns."""
 
     @abstractmethod
-    def generators(self) -> dict[Direction, nn.Module]:
-        """The networks that translate, by direction: what a model file holds and what is averaged over time."""
+    def generators(self) -> dict[Role, nn.Module]:
+        """The networks that make images, by what from: what a model file holds and what is averaged over time."""
 
-    def preview(self, batch: Batch, generators: Mapping[Direction, nn.Module]) -> dict[str, Tensor]:
+    def preview(self, batch: Batch, generators: Mapping[Role, nn.Module]) -> dict[str, Tensor]:
         """Columns of a sample grid, (N, C, H, W) each, made with finished copies of the generators."""
         columns: dict[str, Tensor] = {}
-        for direction, generator in generators.items():
-            source, target = batch.oriented(direction)
+        for direction, source, output, target in self.translated(batch, generators):
             columns[f"{direction[0]}"] = source
-            columns[f"{direction}"] = translate_any_size(generator, source)
+            columns[f"{direction}"] = output
             if self.source == "paired":
                 columns[f"{direction[-1]} true"] = target
         return columns
 
-    def evaluate(self, batches: Iterator[Batch], generators: Mapping[Direction, nn.Module]) -> dict[str, float]:
+    def translated(
+        self, batch: Batch, generators: Mapping[Role, nn.Module]
+    ) -> Iterator[tuple[Direction, Tensor, Tensor, Tensor]]:
+        """What `generators` make of `batch`: direction, input, output, and the target domain's images."""
+        for role, generator in generators.items():
+            if role != "noise":
+                source, target = batch.oriented(role)
+                yield role, source, translate_any_size(generator, source), target
+
+    def picture(self, batches: Sequence[Batch], generators: Mapping[Role, nn.Module]) -> Picture:
+        """A sheet of samples for people to look at; by default one row a batch, of its first image."""
+        columns = [self.preview(batch, generators) for batch in batches]
+        return draw_grid([{name: tensor[0] for name, tensor in row.items()} for row in columns])
+
+    def evaluate(self, batches: Iterator[Batch], generators: Mapping[Role, nn.Module]) -> dict[str, float]:
         """Mean of every metric over held-out images whose truth is known, as "direction/metric"."""
         values: dict[str, list[Tensor]] = {}
         for batch in batches:
-            for direction, generator in generators.items():
-                source, target = batch.oriented(direction)
-                output = translate_any_size(generator, source)
+            for direction, _, output, target in self.translated(batch, generators):
                 for name, metric in METRICS.items():
                     values.setdefault(f"{direction}/{name}", []).append(metric(output, target).cpu())
         return {name: float(torch.cat(each).mean()) for name, each in values.items()}
+
+    probe_images: ClassVar[int] = 8
+    """How many images a look at the health of training takes."""
+
+    def probe(
+        self, seen: Sequence[Batch], held: Sequence[Batch], generators: Mapping[Role, nn.Module]
+    ) -> dict[str, float]:
+        """Signs of health that fixed inputs show: `seen` are images trained on, `held` are held out.
+
+        For translators: do outputs depend on inputs, is light kept, is there a checkerboard. For all whose
+        discriminator can be asked: the gap of its answers between `seen` and `held`.
+        """
+        pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        for batch in held:
+            for direction, source, output, _ in self.translated(batch, generators):
+                pairs.setdefault(direction, []).append((source, output))
+        found = {
+            f"{name}_{way}": value for way, each in pairs.items() for name, value in translation_scores(each).items()
+        }
+        answers = [[self.answers(batch) for batch in batches] for batches in (seen, held)]
+        known, fresh = ([each for each in part if each is not None] for part in answers)
+        return found | (gap(torch.cat(known), torch.cat(fresh)) if known and fresh else {})
+
+    def answers(self, batch: Batch) -> Tensor | None:
+        """The discriminator's mean answer on each real image of `batch`, (N,), high for real; None: there is no one."""
+        return None
 
     def quality(self, scores: Mapping[str, float]) -> float:
         """What the best model has most of."""

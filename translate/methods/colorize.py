@@ -23,12 +23,13 @@ from translate.colour import bins
 from translate.colour.lab import MOST_CHROMA, exact, from_lab, from_network, to_lab, to_network
 from translate.colour.monochrome import is_monochrome
 from translate.colour.simulated import simulate_hints
-from translate.config import DataSettings, Direction, Norm
+from translate.config import DataSettings, Direction, Norm, Role
 from translate.data.batch import Batch
 from translate.errors import ConfigError
 from translate.methods import parts
 from translate.methods.base import Held, Method, Turn
-from translate.methods.settings import TranslatorSettings
+from translate.methods.judge import Judge
+from translate.methods.settings import ObjectiveName, TranslatorSettings
 from translate.metrics import COLOUR_METRICS
 from translate.metrics.colour_distance import distance, features
 from translate.networks.blocks import mirrored_to_fit, translate_any_size
@@ -68,7 +69,7 @@ class ColorizeSettings(TranslatorSettings):
     init: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field(
         "normal", description="Initial weights; a classifying generator's are kaiming."
     )
-    objective: Literal["vanilla", "lsgan", "hinge", "wgan"] = Field("vanilla", description="Adversarial objective.")
+    objective: ObjectiveName = Field("vanilla", description="Adversarial objective.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's rate for the generator.")
     learning_rate_d: float | None = Field(2e-4, gt=0, le=1, description="The discriminator's rate.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum.")
@@ -132,8 +133,8 @@ class Colorize(Method):
         self.channels = (1, 3)
         self.generator = parts.make_generator(settings, 4 if settings.hints else 1, 2, size, **_own(settings, size))
         self.discriminator = parts.make_discriminator(settings, 3, size) if settings.adversarial else None
-        self.judge = parts.Judge(settings)
-        self.compilable = not (settings.adversarial and self.judge.penalty)
+        self.judge = Judge(settings)
+        self.compilable = self.judge.compilable or not settings.adversarial
         self.classifies = settings.head == "classification"
         if self.classifies:
             count = len(cast(Tensor, self.generator.centres))
@@ -191,7 +192,8 @@ class Colorize(Method):
         with torch.set_grad_enabled(alone or index >= self._joint_from):
             (fake,) = parts.run(self.generator, seen)
         if not alone:
-            yield Turn("D", self.judge.discriminator(self._beside(light), truth, fake.detach()))
+            yield Turn("D", *self.judge.discriminator(self._beside(light), truth, fake.detach(), index))
+            self.judge.constrain(cast(nn.Module, self.discriminator))
         if alone or index >= self._joint_from:
             losses = {"l1": self.config.l1 * F.l1_loss(fake.to(truth.dtype), truth)}
             if not alone:
@@ -232,7 +234,7 @@ class Colorize(Method):
         self.prior.lerp_(counts / counts.sum(), 1 / self.seen.clamp(max=MEMORY))
         cast(Tensor, self.generator.balance).copy_(bins.rebalanced(self.prior, 1 - self.config.rebalance).log())
 
-    def generators(self) -> dict[Direction, nn.Module]:
+    def generators(self) -> dict[Role, nn.Module]:
         return {"AtoB": self.generator}
 
     # Held-out pictures
@@ -243,12 +245,18 @@ class Colorize(Method):
         chroma = from_network(translate_any_size(generator, self._seen(light, None)).to(light.dtype))
         return from_lab(light, chroma).clamp(-1, 1)
 
-    def preview(self, batch: Batch, generators: Mapping[Direction, nn.Module]) -> dict[str, Tensor]:
+    def translated(
+        self, batch: Batch, generators: Mapping[Role, nn.Module]
+    ) -> Iterator[tuple[Direction, Tensor, Tensor, Tensor]]:
         light, _ = to_lab(batch.a)
         grey = from_lab(light, torch.zeros_like(light).expand(-1, 2, -1, -1))
-        return {"grey": grey, "ours": self.colored(batch.a, generators["AtoB"]), "truth": batch.a}
+        yield "AtoB", grey, self.colored(batch.a, generators["AtoB"]), batch.a
 
-    def evaluate(self, batches: Iterator[Batch], generators: Mapping[Direction, nn.Module]) -> dict[str, float]:
+    def preview(self, batch: Batch, generators: Mapping[Role, nn.Module]) -> dict[str, Tensor]:
+        ((_, grey, ours, truth),) = self.translated(batch, generators)
+        return {"grey": grey, "ours": ours, "truth": truth}
+
+    def evaluate(self, batches: Iterator[Batch], generators: Mapping[Role, nn.Module]) -> dict[str, float]:
         values: dict[str, list[Tensor]] = {}
         made, real = [], []
         for batch in batches:

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from translate.config import Direction
+from translate.config import Direction, Role
 from translate.data.batch import Batch
 from translate.methods import parts
 from translate.methods.base import Method, Turn
+from translate.methods.judge import Judge, Judged
 from translate.methods.pool import ImagePool
 from translate.methods.settings import TranslatorSettings
 
@@ -44,8 +45,8 @@ class Cycle(Method):
         self.discriminator_b = parts.make_discriminator(settings, b, size)
         self.pool_a = ImagePool(settings.pool)
         self.pool_b = ImagePool(settings.pool)
-        self.judge = parts.Judge(settings)
-        self.compilable = not self.judge.penalty
+        self.judge = Judge(settings)
+        self.compilable = self.judge.compilable
         # An image of one channel count cannot stay what it is in a domain of another.
         self.identity = settings.identity if a == b else 0.0
         if settings.identity and a != b:
@@ -75,9 +76,13 @@ class Cycle(Method):
             losses["identity_b"] = self.identity * self.config.cycle_b * _l1(same_b, real_b)
         yield Turn("G", losses)
 
-        on_a = self.judge.discriminator(self.discriminator_a, real_a, self.pool_a.exchange(fake_a.detach()))
-        on_b = self.judge.discriminator(self.discriminator_b, real_b, self.pool_b.exchange(fake_b.detach()))
-        yield Turn("D", {f"{k}_a": v for k, v in on_a.items()} | {f"{k}_b": v for k, v in on_b.items()})
+        past_a, past_b = self.pool_a.exchange(fake_a.detach()), self.pool_b.exchange(fake_b.detach())
+        on_a = self.judge.discriminator(self.discriminator_a, real_a, past_a, index)
+        on_b = self.judge.discriminator(self.discriminator_b, real_b, past_b, index)
+        (losses_a, signals_a), (losses_b, signals_b) = _of(on_a, "a"), _of(on_b, "b")
+        yield Turn("D", losses_a | losses_b, signals_a | signals_b)
+        self.judge.constrain(self.discriminator_a)
+        self.judge.constrain(self.discriminator_b)
 
     def _translate_and_keep(self, generator: nn.Module, source: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
         """Translate `source`, and `own`, already in the target domain, if there is an identity loss."""
@@ -86,8 +91,16 @@ class Cycle(Method):
         fake, same = parts.run(generator, source, own)
         return fake, same
 
-    def generators(self) -> dict[Direction, nn.Module]:
+    def generators(self) -> dict[Role, nn.Module]:
         return {"AtoB": self.a_to_b, "BtoA": self.b_to_a}
+
+    def answers(self, batch: Batch) -> Tensor:
+        return self.discriminator_b(batch.oriented("AtoB")[1]).flatten(1).mean(dim=1)
+
+
+def _of(judged: Judged, domain: str) -> Judged:
+    """The same, each name with its domain."""
+    return Judged(*({f"{name}_{domain}": value for name, value in part.items()} for part in judged))
 
 
 def _l1(one: Tensor, other: Tensor) -> Tensor:

@@ -1,19 +1,20 @@
-"""Pieces that several methods put together: their networks, their objective's terms, their optimizers."""
+"""Pieces that several methods put together: their networks and optimizers."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer, RMSprop
 
-from translate import networks, objectives
+from translate import networks
 from translate.errors import ConfigError
-from translate.methods.settings import TranslatorSettings
+from translate.methods.noise_settings import NoiseSettings
+from translate.methods.settings import AdversarialSettings, TranslatorSettings
 from translate.networks.blocks import translate_any_size
 from translate.networks.init import initialise
-from translate.objectives.penalties import gradient_penalty
+from translate.objectives.constraints import spectrally_normalise
 
 
 def make_generator(
@@ -54,16 +55,25 @@ def make_discriminator(settings: TranslatorSettings, in_channels: int, size: int
             "pixels: use a larger --size, or fewer layers (--set layers=2)."
         )
     initialise(network, settings.init, settings.init_gain)
+    if settings.spectral_norm:
+        spectrally_normalise(network)
     return network
 
 
-def adam(settings: TranslatorSettings, rate: float, *modules: nn.Module) -> Adam:
+def adam(settings: AdversarialSettings, rate: float, *modules: nn.Module) -> Adam:
     """One Adam over the parameters of all `modules`."""
     parameters: Iterable[nn.Parameter] = chain(*(module.parameters() for module in modules))
     return Adam(parameters, lr=rate, betas=(settings.beta1, settings.beta2), fused=True)
 
 
-def rates(settings: TranslatorSettings) -> dict[str, float]:
+def optimizer(settings: NoiseSettings, rate: float, *modules: nn.Module) -> Optimizer:
+    """Adam, or RMSprop with the decay of 0.9 that the course's framework has."""
+    if settings.optimizer == "adam":
+        return adam(settings, rate, *modules)
+    return RMSprop(chain(*(module.parameters() for module in modules)), lr=rate, alpha=0.9, eps=1e-7)
+
+
+def rates(settings: AdversarialSettings) -> dict[str, float]:
     """Learning rate of each player."""
     return {"G": settings.learning_rate, "D": settings.learning_rate_d or settings.learning_rate}
 
@@ -75,31 +85,3 @@ def run(generator: nn.Module, *inputs: Tensor) -> list[Tensor]:
         return [translate_any_size(generator, images) for images in inputs]
     together = translate_any_size(generator, torch.cat(inputs))
     return list(together.split([len(images) for images in inputs]))
-
-
-class Judge:
-    """An objective with its gradient penalty, as weighted loss terms; holds no tensors."""
-
-    def __init__(self, settings: TranslatorSettings) -> None:
-        self.objective = objectives.OBJECTIVES[settings.objective]()
-        given = settings.gradient_penalty
-        self.penalty = self.objective.default_penalty if given is None else given
-
-    def discriminator(self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Terms of D's loss on `real` and `fake` (detached): the objective's and the penalty.
-
-        The objective's are halved, as both papers do to slow D down; not beside a penalty, whose weight is balanced
-        against the whole of them (Gulrajani et al. 2017).
-        """
-        # Fakes first, as in the published training: batch norm's running statistics depend on the order.
-        judged = discriminate(fake)
-        terms = self.objective.discriminator(real=discriminate(real), fake=judged)
-        losses = {name: term if self.penalty else term / 2 for name, term in terms.items()}
-        if self.penalty:
-            losses["penalty"] = self.penalty * gradient_penalty(discriminate, real, fake)
-        return losses
-
-    def generator(self, discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-        """G's adversarial loss."""
-        seen = discriminate(real) if self.objective.pairs else None
-        return self.objective.generator(real=seen, fake=discriminate(fake))

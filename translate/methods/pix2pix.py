@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from translate.config import Direction, Norm
+from translate.config import Direction, Norm, Role
 from translate.data.batch import Batch
 from translate.methods import parts
 from translate.methods.base import Method, Turn
-from translate.methods.settings import TranslatorSettings
+from translate.methods.judge import Judge
+from translate.methods.settings import ObjectiveName, TranslatorSettings
 
 
 class Pix2PixSettings(TranslatorSettings):
@@ -22,7 +23,7 @@ class Pix2PixSettings(TranslatorSettings):
     generator: Literal["unet", "resnet"] = Field("unet", description="Generator network.")
     norm: Norm = Field("batch", description="Normalisation.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Dropout in the generator.")
-    objective: Literal["vanilla", "lsgan", "hinge", "wgan"] = Field("vanilla", description="Adversarial objective.")
+    objective: ObjectiveName = Field("vanilla", description="Adversarial objective.")
     l1: float = Field(100.0, ge=0, description="Weight of the L1 distance to the truth.")
 
 
@@ -40,8 +41,8 @@ class Pix2Pix(Method):
         source, target = channels if direction == "AtoB" else channels[::-1]
         self.generator = parts.make_generator(settings, source, target, size)
         self.discriminator = parts.make_discriminator(settings, source + target, size)
-        self.judge = parts.Judge(settings)
-        self.compilable = not self.judge.penalty
+        self.judge = Judge(settings)
+        self.compilable = self.judge.compilable
 
     def optimizers(self) -> dict[str, Optimizer]:
         rates = parts.rates(self.config)
@@ -58,7 +59,8 @@ class Pix2Pix(Method):
             # Conditional: D sees the input beside the output. A penalty may ask for several outputs an input.
             return self.discriminator(torch.cat([source, output.to(source.dtype)], dim=1))
 
-        yield Turn("D", self.judge.discriminator(discriminate, target, fake.detach()))
+        yield Turn("D", *self.judge.discriminator(discriminate, target, fake.detach(), index))
+        self.judge.constrain(self.discriminator)
         yield Turn(
             "G",
             {
@@ -67,5 +69,8 @@ class Pix2Pix(Method):
             },
         )
 
-    def generators(self) -> dict[Direction, nn.Module]:
+    def generators(self) -> dict[Role, nn.Module]:
         return {self.direction: self.generator}
+
+    def answers(self, batch: Batch) -> Tensor:
+        return self.discriminator(torch.cat(batch.oriented(self.direction), dim=1)).flatten(1).mean(dim=1)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.colour.lab import to_lab
+from translate.metrics.mmd import mmd
 from translate.metrics.pairs import checked_colours
 
 SIDE = 64  # chroma is averaged to at most so many pixels a side: finer is noise
@@ -41,23 +42,7 @@ def distance(x: Tensor, y: Tensor, *, paired: bool = False) -> Tensor:
     0 on average for two samples of one distribution, so also a little below. `paired`: x and y are of the same
     pictures, one by one, and a picture is not compared with itself. Raises ValueError for other shapes.
     """
-    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"two sets (N, D) of at least 2 features of one length are needed, not {x.shape} and {y.shape}"
-        )
-    x, y = x.double(), y.double()
-    across = _kernel(x, y)
-    between = _mean_of_others(across) if paired else across.mean()
-    return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * between
-
-
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def _mean_of_others(kernel: Tensor) -> Tensor:
-    count = len(kernel)
-    return (kernel.sum() - kernel.trace()) / (count * (count - 1))
+    return mmd(x, y, paired=paired)
 
 
 def _by_place(chroma: Tensor) -> Tensor:

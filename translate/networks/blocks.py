@@ -94,7 +94,10 @@ def per_image_statistics(network: nn.Module) -> nn.Module:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """nn.BatchNorm2d whose training statistics are those of the whole batch over all processes."""
+    """nn.BatchNorm2d whose training statistics are those of the whole batch over all processes.
+
+    One value a channel in all has no variance: then the running statistics normalise, where torch would raise.
+    """
 
     momentum: float
     running_mean: Tensor
@@ -102,17 +105,23 @@ class BatchNorm(nn.BatchNorm2d):
     num_batches_tracked: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
-        if not self.training or distributed.world() == 1:
+        if not self.training or (distributed.world() == 1 and images.numel() > images.shape[1]):
             return super().forward(images)
-        values = images if images.dtype == torch.float64 else images.float()
-        mean, variance, count = _statistics_over_processes(values)
-        with torch.no_grad():
-            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-            self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), self.momentum)
-            self.num_batches_tracked.add_(1)
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        return (values * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
+        return _batch_normalised(self, images)
+
+
+class BatchNormOfUnits(nn.BatchNorm1d):
+    """BatchNorm for vectors (N, C)."""
+
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, units: Tensor) -> Tensor:
+        if not self.training or (distributed.world() == 1 and units.numel() > units.shape[1]):
+            return super().forward(units)
+        return _batch_normalised(self, units)
 
 
 class Padded(nn.Module):
@@ -156,10 +165,12 @@ def doubling(in_channels: int, out_channels: int, kind: str, *, kernel: int, pad
     raise ConfigError(f"Unknown upsampling {kind!r}.{near_miss(kind, ('transposed', 'resize'))}")
 
 
-def normalisation(kind: str, channels: int) -> nn.Module:
-    """Batch normalisation, instance normalisation (no weights, no running statistics) or none."""
+def normalisation(kind: str, channels: int, *, affine: bool = True) -> nn.Module:
+    """Batch normalisation (without weights if not `affine`), instance normalisation (no weights, no running statistics)
+    or none.
+    """
     layers: dict[str, Callable[[int], nn.Module]] = {
-        "batch": BatchNorm,
+        "batch": lambda channels: BatchNorm(channels, affine=affine),
         "instance": nn.InstanceNorm2d,
         "none": lambda _: nn.Identity(),
     }
@@ -194,16 +205,34 @@ def _mirrored(size: int, before: int, after: int, device: torch.device) -> Tenso
     return torch.minimum(places, period - places) if size > 1 else torch.zeros_like(places)
 
 
+def _batch_normalised(norm: BatchNorm | BatchNormOfUnits, given: Tensor) -> Tensor:
+    """`given` (N, C, ...) by the statistics of all processes, or, of one value a channel, by the running ones."""
+    if distributed.world() == 1:
+        return F.batch_norm(given, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    values = given if given.dtype == torch.float64 else given.float()
+    mean, variance, count = _statistics_over_processes(values)
+    with torch.no_grad():
+        norm.running_mean.lerp_(mean.to(norm.running_mean), norm.momentum)
+        norm.running_var.lerp_((variance * count / (count - 1)).to(norm.running_var), norm.momentum)
+        norm.num_batches_tracked.add_(1)
+    deviation = torch.rsqrt(variance + norm.eps)
+    scale = norm.weight * deviation if norm.affine else deviation
+    shift = norm.bias - mean * scale if norm.affine else -mean * scale
+    over = (slice(None), *(None,) * (given.dim() - 2))
+    return (values * scale[over] + shift[over]).to(given.dtype)
+
+
 def _statistics_over_processes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and (biased) variance of each channel of `values` (N, C, H, W), and their count, over all processes.
+    """Mean and (biased) variance of each channel of `values` (N, C, ...), and their count, over all processes.
 
     Each process puts its mean, sum of squared deviations and count into its own row, so that one exchange suffices;
     they combine as in Chan et al. 1979, which unlike a sum of squares does not cancel.
     """
     count = values.new_tensor([values.numel() // values.shape[1]])
-    mean = values.mean(dim=(0, 2, 3))
-    deviations = (values - mean[:, None, None]).square().sum(dim=(0, 2, 3))
-    own = torch.cat([mean, deviations, count])
+    rest = [0, *range(2, values.dim())]
+    mean = values.mean(dim=rest, keepdim=True)
+    deviations = (values - mean).square().sum(dim=rest)
+    own = torch.cat([mean.flatten(), deviations, count])
     rows = [own if place == distributed.rank() else torch.zeros_like(own) for place in range(distributed.world())]
     channels = values.shape[1]
     means, deviations, counts = distributed.sum_over_processes(torch.stack(rows)).split([channels, channels, 1], dim=1)
@@ -214,6 +243,7 @@ def _statistics_over_processes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _instance_norm_like(norm: nn.BatchNorm2d) -> nn.InstanceNorm2d:
-    made = nn.InstanceNorm2d(norm.num_features, eps=norm.eps, affine=True).to(norm.weight)
-    made.load_state_dict({"weight": norm.weight.detach(), "bias": norm.bias.detach()})
+    made = nn.InstanceNorm2d(norm.num_features, eps=norm.eps, affine=norm.affine)
+    if norm.affine:
+        made.to(norm.weight).load_state_dict({"weight": norm.weight.detach(), "bias": norm.bias.detach()})
     return made.train(norm.training)

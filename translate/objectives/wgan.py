@@ -4,16 +4,20 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from translate.objectives.base import precise
+from translate.objectives.base import Targets, precise, refuse
 
 
 class Wasserstein:
-    """D lowers fake - real; G lowers -fake. Without a penalty that keeps D smooth both run away."""
+    """D lowers fake - real; G lowers -fake. Without a penalty or constraint that keeps D smooth both run away."""
 
     pairs: ClassVar[bool] = False
     default_penalty: ClassVar[float] = 10.0
+    energy: ClassVar[bool] = False
+    targets: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ()
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    def discriminator(self, real: Tensor, fake: Tensor, targets: Targets | None = None) -> dict[str, Tensor]:
+        refuse(targets, "a Wasserstein critic gives a height, not a probability")
         return {"real": -precise(real).mean(), "fake": precise(fake).mean()}
 
     def generator(self, real: Tensor | None, fake: Tensor) -> Tensor:

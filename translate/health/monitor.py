@@ -1,0 +1,54 @@
+"""Gathers the signs of health between two verdicts, and keeps those that the next verdicts look back on."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from translate.health.rules import Row, diagnose
+from translate.health.verdict import HEALTHY, Verdict
+from translate.means import Means
+
+KEPT = 64
+"""Windows that verdicts look back on."""
+MARK = "health/"
+
+
+class Monitor:
+    """Takes every step's scalars, where they are; `judge` brings them over at once, as one row of means."""
+
+    def __init__(self) -> None:
+        self.rows: deque[Row] = deque(maxlen=KEPT)
+        self.verdict: Verdict = HEALTHY
+        self._window = Means()
+
+    def observe(self, scalars: Mapping[str, Tensor]) -> None:
+        """Take one step's losses ("player/name") and signs ("health/name")."""
+        self._window.add(scalars)
+
+    def judge(self, step: int, found: Mapping[str, float]) -> Row:
+        """Close the window after `step`, with what fixed inputs showed if they were looked at; every process must call.
+
+        Returns the window's row: means by name, without "health/", and `step`. The verdict is in `verdict`.
+        """
+        means = {name.removeprefix(MARK): value for name, value in self._window.take().items()}
+        self.rows.append({"step": float(step)} | means | dict(found))
+        self.verdict = diagnose(list(self.rows))
+        return self.rows[-1]
+
+    def forget(self) -> None:
+        """Drop the window that is open, and all before it."""
+        self.rows.clear()
+        self._window.clear()
+        self.verdict = HEALTHY
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to judge as one that was never stopped."""
+        rows = [dict(row) for row in self.rows]
+        return {"rows": rows, "verdict": tuple(self.verdict), "window": self._window.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.rows = deque(state["rows"], maxlen=KEPT)
+        self.verdict = Verdict(*state["verdict"])
+        self._window.restore(state["window"])

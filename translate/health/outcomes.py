@@ -1,0 +1,86 @@
+"""Verdicts on what comes out: are the images different from each other, of their inputs, and not of period 2?"""
+
+from translate.health.reading import Rows, domain, kinds, lately, span, values
+from translate.health.verdict import Verdict
+
+SAME = 1e-4
+ALIKE = 0.02
+"""Spread of made images, as a share of the real ones'."""
+FALLEN = 1 / 3
+KNOWN = 0.9
+"""gap of a D that knows its images by heart."""
+
+
+def collapse(rows: Rows) -> Verdict | None:
+    """A G whose images are all alike, or become so."""
+    for kind in kinds(rows, "spread"):
+        for most, steps in ((SAME, 75), (ALIKE, 300)):
+            seen = lately(rows, steps)
+            spread = values(seen, f"spread{kind}")
+            if spread and max(spread) < most:
+                cause = f"made images{domain(kind)} of one batch differ {spread[-1]:.2g} times as much as real ones {span(seen)}"
+                return Verdict("collapse", cause, _APART)
+    found = values(rows, "diversity")
+    if len(found) > 1 and max(found[-2:]) < min(0.3, FALLEN * max(found)):
+        cause = f"diversity fell from {max(found):.2g} to {found[-1]:.2g} of the real images'"
+        return Verdict("collapse", cause, _APART)
+    if len(found) > 1 and max(found[-2:]) < ALIKE:
+        return Verdict("collapse", f"diversity is {found[-1]:.2g} of the real images' in two looks", _APART)
+    return None
+
+
+_APART = "Lower G's rate (--set learning_rate=1e-4), or take --set objective=wgan or relativistic with r1=1"
+
+
+def ignoring(rows: Rows) -> Verdict | None:
+    """A translator that makes the same of whatever it is given."""
+    for kind in kinds(rows, "dependence"):
+        found = values(rows, f"dependence{kind}")[-2:]
+        if len(found) > 1 and max(found) < 0.05:
+            return Verdict(
+                "ignoring its input",
+                f"outputs{domain(kind)} have followed their inputs by {max(found):.2g} of 1 in two looks",
+                "Tie them together: raise --set l1=100 (pix2pix) or --set cycle_a=10 and cycle_b=10 (cycle), and lower the rate",
+            )
+    return None
+
+
+def inverted(rows: Rows) -> Verdict | None:
+    """A translator that makes light of dark and dark of light."""
+    for kind in kinds(rows, "luminance"):
+        found = values(rows, f"luminance{kind}")[-2:]
+        if len(found) > 1 and max(found) < -0.5:
+            return Verdict(
+                "inverted",
+                f"light and dark of outputs{domain(kind)} correlate {max(found):.2g} with those of inputs in two looks",
+                "If domains do not differ so, begin anew with another --seed, and raise --set identity=0.5 (cycle)",
+            )
+    return None
+
+
+def overfitted(rows: Rows) -> Verdict | None:
+    """A D that finds images it was trained on more real than others, because it knows them."""
+    found = [row for row in rows if "gap" in row][-2:]
+    if not found or min(row["gap"] for row in found) < KNOWN:
+        return None
+    excess = [(row["gap"] - 0.5) / row.get("gap_error", 0.5) for row in found]
+    if min(excess) > 4 or (len(found) > 1 and min(excess) > 2):
+        return Verdict(
+            "overfitted discriminator",
+            f"D finds images it was trained on more real than held-out ones in {found[-1]['gap']:.0%} of pairs",
+            "Give it more images, or --set diffaugment=color,translation,cutout (dcgan); --set r1=1 helps, too",
+        )
+    return None
+
+
+def checkerboard(rows: Rows) -> Verdict | None:
+    """A generator that leaves a pattern of period 2."""
+    for kind in kinds(rows, "checkerboard"):
+        found = values(rows, f"checkerboard{kind}")[-2:]
+        if len(found) > 1 and min(found) > 30 and rows[-1]["step"] > 2000:
+            return Verdict(
+                "checkerboard",
+                f"patterns of period 2 in outputs{domain(kind)} have {found[-1]:.3g} times the energy of the detail about",
+                "Begin anew with --set upsampling=resize",
+            )
+    return None

@@ -1,0 +1,40 @@
+"""The rules by which windows of training are judged: one function each, the gravest first.
+
+A rule speaks only when it is sure: what it names must have held over many steps, so that noise and the first steps of
+a healthy run are never named. None knows the objective: a D that ranks real above made in all pairs, as the critic of
+a Wasserstein GAN should, is no fault in itself.
+"""
+
+from collections.abc import Callable
+
+from translate.health import adversaries, numbers, outcomes
+from translate.health.reading import Row, Rows
+from translate.health.verdict import HEALTHY, Verdict
+
+Rule = Callable[[Rows], Verdict | None]
+
+RULES: dict[str, Rule] = {
+    "exploding": numbers.exploding,
+    "wrong range": numbers.wrong_range,
+    "dead discriminator": adversaries.dead,
+    "frozen discriminator": adversaries.frozen,
+    "collapse": outcomes.collapse,
+    "ignoring its input": outcomes.ignoring,
+    "inverted": adversaries.swapped,
+    "inverted light": outcomes.inverted,
+    "saturated discriminator": adversaries.saturated,
+    "runaway generator": adversaries.runaway,
+    "oscillating": adversaries.oscillating,
+    "overfitted discriminator": outcomes.overfitted,
+    "checkerboard": outcomes.checkerboard,
+}
+
+
+def diagnose(rows: Rows) -> Verdict:
+    """The verdict on `rows`, the windows so far, the newest last."""
+    if not rows:
+        return HEALTHY
+    return next((verdict for rule in RULES.values() if (verdict := rule(rows))), HEALTHY)
+
+
+__all__ = ["RULES", "Row", "Rule", "diagnose"]

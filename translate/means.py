@@ -1,0 +1,42 @@
+"""Running means of scalars by name, left where they are until they are wanted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from translate import distributed
+
+
+class Means:
+    """A name that did not come with every step has its mean over those with which it did."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, scalars: Mapping[str, Tensor]) -> None:
+        for name, value in scalars.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self) -> dict[str, float]:
+        """The means over all processes, each of which must call, by sorted name; begins anew."""
+        names = sorted(self._sums)
+        means = distributed.average([self._sums[name] / self._counts[name] for name in names])
+        values = torch.stack([mean.double() for mean in means]).tolist() if means else []  # one wait for all
+        self.clear()
+        return dict(zip(names, values, strict=True))
+
+    def clear(self) -> None:
+        self._sums, self._counts = {}, {}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "sums": {name: value.detach().cpu() for name, value in self._sums.items()},
+            "counts": dict(self._counts),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])

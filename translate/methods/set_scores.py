@@ -1,0 +1,66 @@
+"""What methods find out about their images: of a set beside a real one, of a translator's outputs, of D's answers."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from translate.metrics.checkerboard import checkerboard_energy
+from translate.metrics.dependence import dependence
+from translate.metrics.diversity import diversity
+from translate.metrics.frechet import frechet_distance
+from translate.metrics.kid import kid_interval
+from translate.metrics.luminance import luminance_correlation
+from translate.metrics.prdc import prdc
+from translate.metrics.random_features import RandomFeatures
+
+NEAREST = 5
+LEAST = 4
+SIDE = 64
+
+
+def scores(made: Tensor, real: Tensor) -> dict[str, float]:
+    """How `made` (N, C, H, W) compares with `real` (M, C, H, W), both in [-1, 1], as sets.
+
+    kid_random with the ends of its interval, fd_random, diversity, precision, recall, density, coverage, all in the
+    features of a random network: no FID, and to be compared with each other only. Sets of fewer than LEAST
+    images say nothing.
+    """
+    if min(len(real), len(made)) < LEAST:
+        return {}
+    network = RandomFeatures(real.shape[1]).to(real.device)
+    ours, theirs = network(made.float()), network(real.float())
+    mean, low, high = (float(value) for value in kid_interval(theirs, ours))
+    found = {"kid_random": mean, "kid_random_low": low, "kid_random_high": high}
+    found["fd_random"] = float(frechet_distance(theirs, ours))
+    found["diversity"] = float(diversity(ours, theirs))
+    nearest = min(NEAREST, len(real) - 1, len(made) - 1)
+    return found | {name: float(value) for name, value in prdc(theirs, ours, nearest).items()}
+
+
+def translation_scores(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """dependence, luminance and checkerboard of (input, output) batches (N, C, H, W); the last in detail's own unit."""
+    inputs, outputs = (torch.cat([_small(each) for each in part]) for part in zip(*pairs, strict=True))
+    found = {"luminance": float(luminance_correlation(inputs, outputs))}
+    if len(inputs) >= LEAST:
+        found["dependence"] = float(dependence(inputs, outputs))
+    whole = [checkerboard_energy(output.float()) for _, output in pairs if min(output.shape[-2:]) >= 8]
+    return found | ({"checkerboard": float(torch.cat(whole).median())} if whole else {})
+
+
+def gap(seen: Tensor, fresh: Tensor) -> dict[str, float]:
+    """How D's answers (N,) on images it has `seen` stand above those on `fresh` ones.
+
+    The share of pairs in which the seen one is more real to it: 1/2 for a D that generalises, 1 for one that knows
+    its images by heart.
+    """
+    above = torch.sign(seen.float()[:, None] - fresh.float()[None])
+    return {"gap": float((above.mean() + 1) / 2)}
+
+
+def _small(images: Tensor) -> Tensor:
+    side = (
+        (min(images.shape[2], SIDE), min(images.shape[3], SIDE)) if images.shape[2] == images.shape[3] else (SIDE, SIDE)
+    )
+    return F.adaptive_avg_pool2d(images.float(), side)

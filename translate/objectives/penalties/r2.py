@@ -1,0 +1,15 @@
+"""The zero-centred gradient penalty R2 (Mescheder, Geiger and Nowozin, ICML 2018)."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from translate.objectives.penalties.slopes import slopes, squared
+
+
+def r2(discriminate: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    """Half the mean over images of |gradient of D's summed logits by the image|^2 at `fake` (N, C, H, W).
+
+    `real` is not looked at. The paper's weight, its gamma, is 10; it stands alone or beside `r1`.
+    """
+    return squared(slopes(discriminate, fake))

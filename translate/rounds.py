@@ -1,0 +1,172 @@
+"""The rounds of a run: play what is left of it, tell how it goes, and deal with trouble."""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from shlex import quote
+
+from translate import distributed
+from translate.data import ImageDataset, loader
+from translate.data.batch import Batch
+from translate.display import Display
+from translate.errors import TrainingError, TranslateError
+from translate.health import Verdict
+from translate.methods import find_method
+from translate.run import ROLLBACKS, Run
+from translate.settings import Settings
+from translate.stopping import asked_to_stop
+from translate.trainer import Trainer
+
+NOT_FINITE = Verdict("exploding", "a loss or gradient is not finite", "Lower learning_rate, or set clip=1")
+
+
+def play(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
+    """Play all steps that are left, unless a signal asks to stop or trouble does; save in any case.
+
+    Raises TrainingError, what was saved being good, if a loss or gradient is not finite and settings.on_trouble does
+    not help, or if training stays sick after it went back as often as it may.
+    """
+    try:
+        run.open(chosen.to_json(run.about.channels))
+        _say_begin(run, trainer, chosen, display)
+        stopped = None
+        with asked_to_stop() as stop:
+            while not distributed.any_true(stop() or run.over) and trainer.step < trainer.total:
+                trouble = _stretch(run, trainer, train, chosen, display, stop)
+                if trouble is None:
+                    break
+                if chosen.training.on_trouble == "stop":
+                    stopped = trouble
+                    break
+                _go_back(run, trainer, trouble, display)
+        run.close()
+    finally:
+        display.stop()
+        run.release()
+    _say_end(run, trainer, chosen, display, stopped)
+
+
+def stream(
+    train: ImageDataset, chosen: Settings, *, start: int, workers: int, pin: bool = False
+) -> Generator[Batch, None, None]:
+    """This process's share of the global batches from number `start` on."""
+    return loader.stream(
+        train,
+        batch_size=chosen.data.batch_size,
+        seed=chosen.training.seed,
+        start=start,
+        workers=workers,
+        rank=distributed.rank(),
+        world=distributed.world(),
+        pin=pin,
+    )
+
+
+def _stretch(
+    run: Run,
+    trainer: Trainer,
+    train: ImageDataset,
+    chosen: Settings,
+    display: Display,
+    stop: Callable[[], bool],
+) -> Verdict | None:
+    """Play until the end, a wish to stop (None), or trouble that the settings want something done about."""
+    acts = chosen.training.on_trouble != "warn"
+    with closing(_training_stream(train, chosen, trainer)) as batches:
+        while trainer.step < trainer.total and not distributed.any_true(stop() or run.over):
+            began = time.perf_counter()
+            taken = _taken(batches, chosen.training.accumulate, run)
+            waited = time.perf_counter() - began
+            try:
+                losses = trainer.advance(taken)
+                report = run.after_step(losses, chosen.data.batch_size * len(taken), waited)
+            except TrainingError as error:
+                run.watch.write({"step": trainer.step, "verdict": NOT_FINITE.name, "cause": str(error)})
+                if chosen.training.on_trouble != "act":
+                    raise
+                display.note(str(error))
+                return NOT_FINITE
+            display.step(trainer.step)
+            if report:
+                display.report(report, trainer.total)
+            _tell(run, trainer, display)
+            if acts and run.watch.due(trainer.step) and distributed.any_true(not run.watch.verdict.healthy):
+                return run.watch.verdict
+    return None
+
+
+def _tell(run: Run, trainer: Trainer, display: Display) -> None:
+    """Say each new verdict once."""
+    for verdict in run.troubles:
+        display.note(f"Step {trainer.step}: training is {verdict.line}" + " again" * verdict.healthy)
+    run.troubles.clear()
+
+
+def _go_back(run: Run, trainer: Trainer, trouble: Verdict, display: Display) -> None:
+    sick = trainer.step
+    if not run.roll_back(trouble):
+        raise TrainingError(
+            f"Step {sick}: {trouble.line} {_why_not_back(run)}; {run.folder} keeps the last checkpoint. "
+            f"`translate health {quote(str(run.folder))}` draws what happened."
+        )
+    display.note(
+        f"Step {sick}: {trouble.name}. Back to step {trainer.step}, the last healthy checkpoint, with the learning "
+        f"rates times {trainer.rate_scale:g} (time {run.rollbacks} of {ROLLBACKS})."
+    )
+
+
+def _why_not_back(run: Run) -> str:
+    if run.rollbacks >= ROLLBACKS:
+        return f"Going back {run.rollbacks} times with lower rates did not help"
+    return "There is no healthy checkpoint to go back to"
+
+
+def _taken(batches: Iterator[Batch], count: int, run: Run) -> list[Batch]:
+    """The next batches; if a file has become unreadable meanwhile, what was learned is saved before that is said."""
+    try:
+        return [next(batches) for _ in range(count)]
+    except TranslateError:
+        run.close()
+        raise
+
+
+def _training_stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
+    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
+    on_gpu = trainer.device.type == "cuda"
+    usual = loader.default_workers() if on_gpu else 0
+    return stream(
+        train,
+        chosen,
+        start=trainer.step * chosen.training.accumulate,
+        workers=usual if chosen.data.workers is None else chosen.data.workers,
+        pin=on_gpu,
+    )
+
+
+def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
+    for text in run.notices:
+        display.note(text)
+    display.note(
+        f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
+        f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
+    )
+    display.start(trainer.step, trainer.total)
+
+
+def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display, stopped: Verdict | None) -> None:
+    scores = "  ".join(f"{name} {value:.4g}" for name, value in run.scores.items())
+    if stopped is not None:
+        display.note(f"Stopped at step {trainer.step} of {trainer.total}, as on_trouble=stop asks: {stopped.line}")
+    elif trainer.step < trainer.total and not distributed.any_true(run.over):
+        display.note(
+            f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: translate fit "
+            f"{quote(chosen.dataset)} --mode {chosen.mode} --out {quote(str(run.folder.parent))} "
+            f"--name {quote(run.folder.name)} --resume"
+        )
+    else:
+        if trainer.step < trainer.total:
+            display.note(
+                f"The held-out images got no better: ended at step {trainer.step} of {trainer.total}, with the best."
+            )
+        use = find_method(chosen.mode).use.format(run=quote(str(run.folder)))
+        display.note(f"Done: {run.folder}. {scores}\nUse it: {use}")
