@@ -49,9 +49,9 @@ class Sampler:
     about      what the model file says of itself
 
     Images are float (N, C, size, size) in [-1, 1] on the CPU (points of a network `mlp` may lie beyond). Image i is a
-    function of (seed, i) and of what is asked of it: the network always sees batches of one shape, filled up where fewer
-    are left, for libraries choose their way to compute by the shape. On a CPU that holds bit for bit, for one version
-    of torch and one number of threads.
+    function of (seed, i) and of what is asked of it: the network always sees batches of one shape, filled up where
+    fewer are left, for libraries choose their way to compute by the shape. On a CPU that holds bit for bit, for one
+    version of torch and one number of threads.
     """
 
     def __init__(self, path: str | PathLike[str], device: str = "auto") -> None:
@@ -87,9 +87,10 @@ class Sampler:
         """Images `first` to `first + count - 1` of `seed`, (count, C, size, size).
 
         `label` is a name or a number of `labels`, or several of them, of which image i has number i modulo their count;
-        None: each image draws its class from all of them evenly. `codes` (K,) are InfoGAN's continuous codes; several rows
-        (M, K) are used in turn, too; None: drawn evenly from [-1, 1]. `truncation` is what `latent.truncate` takes.
-        Raises ConfigError for what the model does not have or that will not do, NotFiniteError if a value is not finite.
+        None: each image draws its class from all of them evenly. `codes` (K,) are InfoGAN's continuous codes; several
+        rows (M, K) are used in turn, too; None: drawn evenly from [-1, 1]. `truncation` is what `latent.truncate`
+        takes. Raises ConfigError for what the model does not have or that will not do, NotFiniteError if a value that
+        comes out is not finite.
         """
         return torch.cat(
             list(self.batches(count, seed=seed, first=first, label=label, truncation=truncation, codes=codes))
