@@ -6,13 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from translate.cli.modes import describe_type
+from translate.cli.sample import SampleSettings
 from translate.config import ColouringSettings, Config, ConvertSettings, DataSettings, TrainingSettings
 from translate.methods import METHODS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
 FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "compile", "workers", "seed"]
-FLAGS += ["skip_bad"]
+FLAGS += ["skip_bad", "on_trouble"]
 
 
 def table(group: type[Config], flags: Collection[str] = ()) -> str:
@@ -32,6 +33,8 @@ def tables() -> str:
         parts.append(f"**`--mode {mode}`**{f', with {usual} by default' * bool(usual)}\n\n{table(method.settings)}")
     colouring = table(ColouringSettings, ColouringSettings.model_fields)
     parts.append(f"**`translate colorize`**, beside those of `convert`\n\n{colouring}")
+    sampling = table(SampleSettings, SampleSettings.model_fields)
+    parts.append(f"**`translate sample`**, beside `--device` and `--out`\n\n{sampling}")
     converting = table(ConvertSettings, ConvertSettings.model_fields)
     parts.append(f"**`translate convert`**, beside `--device`, `--backend`, `--precision`\n\n{converting}")
     return "\n\n".join(parts)

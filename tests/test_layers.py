@@ -25,7 +25,19 @@ LAYERS = [
     ["colour", "data", "networks", "objectives", "metrics", "latent", "schedule", "grid", "means"],
     ["methods", "tiling", "health"],
     ["checkpoint", "foreign", "trainer", "validation", "watch", "run", "settings", "engines", "fitting", "rendering"],
-    ["translator", "loading", "export", "convert", "colorize", "evaluate", "display", "rounds", "fit"],
+    [
+        "translator",
+        "loading",
+        "export",
+        "convert",
+        "colorize",
+        "evaluate",
+        "display",
+        "rounds",
+        "fit",
+        "game2d",
+        "sampler",
+    ],
     ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -11,7 +11,7 @@ import io
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +104,7 @@ def load_model(path: Path) -> Model:
     try:
         # What a field lacks that a file of an earlier version does not have is its default.
         about = About(**{name: header[name] for name in About.__dataclass_fields__ if name in header})
+        about = replace(about, labels=tuple(about.labels))
         described = header["generators"]
         with torch.device("meta"):  # initial weights would be drawn only to be thrown away
             generators: dict[Role, nn.Module] = {

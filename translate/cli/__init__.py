@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from translate.cli import colorize, convert, datasets, evaluate, export, fit, import_, info, modes
+from translate.cli import (
+    colorize,
+    convert,
+    datasets,
+    demo2d,
+    evaluate,
+    export,
+    fit,
+    health,
+    import_,
+    info,
+    modes,
+    sample,
+)
 from translate.errors import TranslateError
 from translate.version import __version__
 
@@ -40,9 +53,12 @@ app.command("convert")(convert.convert)
 app.command("colorize")(colorize.colorize)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("health")(health.health)
 app.command("info")(info.info)
 app.command("import")(import_.import_)
 app.command("modes")(modes.modes)
+app.command("sample")(sample.sample)
+app.command("demo2d")(demo2d.demo2d)
 app.add_typer(datasets.app, name="datasets")
 
 

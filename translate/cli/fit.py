@@ -1,4 +1,4 @@
-"""translate fit: train a translator on a folder of images."""
+"""translate fit: train on a folder of images."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ from translate.errors import ConfigError
 
 def fit(
     dataset: Annotated[str, typer.Argument(help="A folder, or a name in datasets/ (`translate datasets list`).")],
-    mode: Annotated[str, typer.Option(help="What to train: pix2pix (pairs), cycle (two folders), colorize (one).")],
+    mode: Annotated[str, typer.Option(help="What to train: pix2pix (pairs), cycle (two folders), colorize, dcgan (one).")],
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="DATASET-MODE")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the run folders.")] = Path("checkpoints"),
     epochs: Annotated[int | None, flag(TrainingSettings, "epochs")] = None,
@@ -28,6 +28,7 @@ def fit(
     workers: Annotated[int | None, flag(DataSettings, "workers")] = None,
     seed: Annotated[int | None, flag(TrainingSettings, "seed")] = None,
     skip_bad: Annotated[bool | None, switch(DataSettings, "skip_bad")] = None,
+    on_trouble: Annotated[str | None, flag(TrainingSettings, "on_trouble")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly where the run of that name stopped.")] = False,
     config: Annotated[Path | None, typer.Option(help="A saved config.json to start from.")] = None,
     set_: Annotated[
@@ -35,7 +36,7 @@ def fit(
         typer.Option("--set", metavar="NAME=VALUE", help="Any other setting; `translate modes MODE` lists them."),
     ] = None,
 ) -> None:
-    """Train a translator on a folder of images.
+    """Train a translator, or a generator of images from noise, on a folder of images.
 
     Order of settings: defaults, then --config, then flags and --set.
     """
@@ -55,6 +56,7 @@ def fit(
         "workers": workers,
         "seed": seed,
         "skip_bad": skip_bad,
+        "on_trouble": on_trouble,
     }
     asked |= {key: value for key, value in flags.items() if value is not None}
 

@@ -1,6 +1,7 @@
 """Verdicts on the game between D and G: does D still learn, does it teach, and does either run away?"""
 
 from itertools import pairwise
+from statistics import fmean
 
 from translate.health.reading import (
     Rows,
@@ -16,10 +17,12 @@ from translate.health.reading import (
 )
 from translate.health.verdict import Verdict
 
-SURE = 0.97
+SURE = 0.98
 """Accuracy of a D that is hardly ever wrong."""
 LEAD = 5.0
 """Times that G's gradient is D's where D has no more to learn, and G is pushed but does not get on."""
+VERY_SURE, VANISHED = 0.995, 0.05
+"""Accuracy of a D that leaves G nothing to learn by, and what is left of G's gradient."""
 PACE = 3.0
 """Times that D's weights move as far as G's."""
 FAST = 0.01
@@ -79,15 +82,15 @@ def swapped(rows: Rows) -> Verdict | None:
 
 def saturated(rows: Rows) -> Verdict | None:
     """A D that is right at once and always, and drags its answers about faster than G can follow."""
-    seen = lately(rows)
+    seen = lately(rows, 100)
     for kind in kinds(seen, "accuracy"):
         accuracy = values(seen, f"accuracy{kind}")
-        if not accuracy or min(accuracy) < SURE or getting_better(rows):
+        if not accuracy or fmean(accuracy) < SURE or min(accuracy) < SURE - 0.03 or getting_better(rows):
             continue
         d, g, move_d, move_g = (
             middle(seen, name) or 0.0 for name in ("gradient_D", "gradient_G", "update_D", "update_G")
         )
-        first = middle(early(rows), "gradient_G") or 0.0
+        first = max(values(rows, "gradient_G"), default=0.0)
         surely = f"D{domain(kind)} tells real from made in {min(accuracy):.0%} of pairs or more {span(seen)}"
         if move_d > FAST and move_d > PACE * move_g and g > LEAD * d:
             cause = (
@@ -97,7 +100,7 @@ def saturated(rows: Rows) -> Verdict | None:
             return Verdict(
                 "saturated discriminator", cause, "Lower D's rate: --set learning_rate_d=1e-4, or add --set r1=1"
             )
-        if 0 < g < 0.01 * first:
+        if 0 < g < VANISHED * first and fmean(accuracy) > VERY_SURE:
             cause = f"{surely}, and G's gradient fell from {first:.3g} to {g:.3g}"
             return Verdict(
                 "saturated discriminator",
@@ -138,6 +141,6 @@ def oscillating(rows: Rows) -> Verdict | None:
 
 
 def getting_better(rows: Rows) -> bool:
-    """Whether made images have surely come closer to real ones between the first and the last look at them."""
+    """Whether made images have surely come closer to real ones between the last two looks at them."""
     looks = [row for row in rows if "kid_random_high" in row and "kid_random_low" in row]
-    return len(looks) > 1 and looks[-1]["kid_random_high"] < looks[0]["kid_random_low"]
+    return len(looks) > 1 and looks[-1]["kid_random_high"] < looks[-2]["kid_random_low"]

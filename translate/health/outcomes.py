@@ -46,10 +46,11 @@ def ignoring(rows: Rows) -> Verdict | None:
 
 
 def inverted(rows: Rows) -> Verdict | None:
-    """A translator that makes light of dark and dark of light."""
+    """A translator that makes light of dark and dark of light, where the truth, if it is known, does not."""
     for kind in kinds(rows, "luminance"):
         found = values(rows, f"luminance{kind}")[-2:]
-        if len(found) > 1 and max(found) < -0.5:
+        wanted = max(values(rows, f"luminance_truth{kind}")[-2:], default=0.0)
+        if len(found) > 1 and max(found) < min(-0.5, wanted - 0.5):
             return Verdict(
                 "inverted",
                 f"light and dark of outputs{domain(kind)} correlate {max(found):.2g} with those of inputs in two looks",
@@ -61,10 +62,10 @@ def inverted(rows: Rows) -> Verdict | None:
 def overfitted(rows: Rows) -> Verdict | None:
     """A D that finds images it was trained on more real than others, because it knows them."""
     found = [row for row in rows if "gap" in row][-2:]
-    if not found or min(row["gap"] for row in found) < KNOWN:
-        return None
-    excess = [(row["gap"] - 0.5) / row.get("gap_error", 0.5) for row in found]
-    if min(excess) > 4 or (len(found) > 1 and min(excess) > 2):
+    # One look is enough where many images were looked at; with few, chance repeats itself, and two are asked for.
+    sure = [row["gap"] >= KNOWN and (row["gap"] - 0.5) / row.get("gap_error", 0.5) > 2 for row in found]
+    plain = [row["gap"] >= KNOWN and (row["gap"] - 0.5) / row.get("gap_error", 0.5) > 4 for row in found]
+    if found and (plain[-1] or (len(found) > 1 and all(sure))):
         return Verdict(
             "overfitted discriminator",
             f"D finds images it was trained on more real than held-out ones in {found[-1]['gap']:.0%} of pairs",

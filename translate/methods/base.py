@@ -15,7 +15,7 @@ from translate.config import Config, DataSettings, Direction, Role
 from translate.data.batch import Batch
 from translate.grid import draw_grid
 from translate.images import Picture
-from translate.methods.set_scores import gap, translation_scores
+from translate.methods.set_scores import gap, luminance, translation_scores
 from translate.metrics import METRICS
 from translate.networks.blocks import translate_any_size
 
@@ -164,12 +164,16 @@ class Method(nn.Module, ABC):
         discriminator can be asked: the gap of its answers between `seen` and `held`.
         """
         pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        truths: dict[str, list[tuple[Tensor, Tensor]]] = {}
         for batch in held:
-            for direction, source, output, _ in self.translated(batch, generators):
+            for direction, source, output, target in self.translated(batch, generators):
                 pairs.setdefault(direction, []).append((source, output))
+                if self.source == "paired":
+                    truths.setdefault(direction, []).append((source, target))
         found = {
             f"{name}_{way}": value for way, each in pairs.items() for name, value in translation_scores(each).items()
         }
+        found |= {f"luminance_truth_{way}": luminance(each) for way, each in truths.items()}
         answers = [[self.answers(batch) for batch in batches] for batches in (seen, held)]
         known, fresh = ([each for each in part if each is not None] for part in answers)
         return found | (gap(torch.cat(known), torch.cat(fresh)) if known and fresh else {})

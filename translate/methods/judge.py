@@ -82,12 +82,14 @@ class Judge(nn.Module):
         """Mean scores, accuracy, the range of the real images, and how far the fakes differ from each other.
 
         spread is the fakes' mean deviation over the batch, pixel by pixel, over that of the real images; of batches of
-        one there is none. accuracy is the share of pairs of a real and a made image (or patch) in which D finds the real one more real,
-        ties counted half: 1/2 is a D that knows nothing, whatever scale the objective has.
+        one there is none. accuracy is the share of pairs of a real and a made image (or patch) in which D finds the
+        real one more real, ties counted half: 1/2 is a D that knows nothing, whatever scale the objective has. BEGAN
+        wants a fake's energy at gamma times a real one's: there that is the tie.
         """
         seen, judged = seen.detach().float(), judged.detach().float()
         scores = {"score_real": seen.mean(), "score_fake": judged.mean()}
         count = min(len(seen), len(judged))
+        seen = getattr(self.objective, "gamma", 1.0) * seen
         gap = seen[:count] - judged[:count] if seen.shape[1:] == judged.shape[1:] else seen.mean() - judged.mean()
         gap = -gap if self.objective.energy else gap
         accuracy = (torch.sign(gap).mean() + 1) / 2

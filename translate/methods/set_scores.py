@@ -1,5 +1,6 @@
 """What methods find out about their images: of a set beside a real one, of a translator's outputs, of D's answers."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -49,14 +50,21 @@ def translation_scores(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[str, floa
     return found | ({"checkerboard": float(torch.cat(whole).median())} if whole else {})
 
 
+def luminance(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """How light and dark of the second of each pair go with those of the first: 1 the same, -1 inverted."""
+    first, second = (torch.cat([_small(each) for each in part]) for part in zip(*pairs, strict=True))
+    return float(luminance_correlation(first, second))
+
+
 def gap(seen: Tensor, fresh: Tensor) -> dict[str, float]:
     """How D's answers (N,) on images it has `seen` stand above those on `fresh` ones.
 
-    The share of pairs in which the seen one is more real to it: 1/2 for a D that generalises, 1 for one that knows
-    its images by heart.
+    gap is the share of pairs in which the seen one is more real to it: 1/2 for a D that generalises, 1 for one that
+    knows its images by heart. gap_error is its standard error where nothing is known (Mann and Whitney, 1947).
     """
     above = torch.sign(seen.float()[:, None] - fresh.float()[None])
-    return {"gap": float((above.mean() + 1) / 2)}
+    counts = len(seen), len(fresh)
+    return {"gap": float((above.mean() + 1) / 2), "gap_error": math.sqrt((sum(counts) + 1) / (12 * math.prod(counts)))}
 
 
 def _small(images: Tensor) -> Tensor:

@@ -1,0 +1,336 @@
+"""The health of training: every rule on windows made by hand, what it must not be misled by, and what a user is shown."""
+
+import inspect
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from translate import cli, images
+from translate.config import DataSettings, TrainingSettings
+from translate.errors import CheckpointError
+from translate.health import Monitor
+from translate.health import history as told
+from translate.health.charts import CHARTS, Scale, curves
+from translate.health.drawing import WIDTH, draw, sick_spans
+from translate.health.reading import judged, kinds, lately
+from translate.health.rules import RULES, diagnose
+from translate.methods import METHODS
+from translate.methods.judge import Judge
+from translate.methods.set_scores import gap
+
+USUAL = {
+    "accuracy": 0.8, "score_real": 1.0, "score_fake": -1.0, "low": -0.9, "high": 0.95, "spread": 0.6,
+    "gradient_D": 2.0, "gradient_G": 3.0, "update_D": 0.002, "update_G": 0.003,
+    "D/real": 0.4, "D/fake": 0.4, "G/gan": 1.2,
+}  # fmt: skip
+LOOK = {
+    "kid_random": 1.0,
+    "kid_random_low": 0.8,
+    "kid_random_high": 1.2,
+    "diversity": 0.7,
+    "gap": 0.5,
+    "gap_error": 0.04,
+}
+
+Rows = list[dict[str, float]]
+
+
+def windows(count: int = 12, every: int = 25, **changed: Any) -> Rows:
+    """Windows of a healthy run; what is `changed` is a figure, or one for each window."""
+    rows = []
+    for index in range(count):
+        own = {name: value[index] if isinstance(value, list) else value for name, value in changed.items()}
+        look = LOOK if (index + 1) % 4 == 0 else {}
+        rows.append({"step": float((index + 1) * every)} | USUAL | look | own)
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def ramp(first: float, last: float, count: int = 12) -> list[float]:
+    return [first * (last / first) ** (index / (count - 1)) for index in range(count)]
+
+
+def at_looks(value: float) -> list[float | None]:
+    """`value` at every fourth of 12 windows."""
+    return [value if index % 4 == 3 else None for index in range(12)]
+
+
+SICK: dict[str, tuple[str, Rows]] = {
+    "a loss that is not finite": ("exploding", windows(3, **{"G/gan": math.nan})),
+    "gradients that grow a thousandfold": ("exploding", windows(gradient_G=ramp(1, 1e4))),
+    "a loss that runs away": ("exploding", windows(**{"D/real": ramp(1, 1e6)})),
+    "reals in [0, 1]": ("wrong range", windows(low=0.0, high=1.0)),
+    "reals in 0 to 255": ("wrong range", windows(low=0.0, high=255.0)),
+    "reals divided twice": ("wrong range", windows(low=-1.0, high=-0.99)),
+    "one domain of two in [0, 1]": ("wrong range", windows(low_a=-1.0, high_a=1.0, low_b=0.0, high_b=1.0)),
+    "one answer to everything": (
+        "dead discriminator",
+        windows(accuracy=0.5, score_real=0.3, score_fake=0.3, gradient_G=0.0, update_D=0.0, gradient_D=1e-9),
+    ),
+    "weights that stand still": ("frozen discriminator", windows(update_D=0.0)),
+    "exchanged labels": (
+        "inverted", windows(accuracy=0.0, **{"D/real": ramp(0.7, 0.01), "D/fake": ramp(0.7, 0.01)})
+    ),
+    "one image for all noise": ("collapse", windows(spread=0.0)),
+    "images hardly different": ("collapse", windows(spread=0.01)),
+    "diversity that fell": ("collapse", windows(16, diversity=[None] * 3 + [0.8] + [None] * 7 + [0.1] + [None] * 3 + [0.1])),
+    "outputs that are all the same": ("ignoring its input", windows(dependence_AtoB=at_looks(0.0))),
+    "light and dark exchanged": ("inverted", windows(luminance_BtoA=at_looks(-0.9))),
+    "a D that runs ahead": (
+        "saturated discriminator",
+        windows(accuracy=1.0, update_D=0.03, gradient_D=0.5, gradient_G=100.0),
+    ),
+    "a gradient that has vanished": ("saturated discriminator", windows(accuracy=1.0, gradient_G=ramp(3, 0.003))),
+    "a D that is fooled": ("runaway generator", windows(accuracy=0.1, **{"D/real": ramp(0.7, 2)})),
+    "players that take turns": ("oscillating", windows(20, accuracy=[0.95, 0.9, 0.1, 0.05] * 5)),
+    "images known by heart": ("overfitted discriminator", windows(gap=0.99)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SICK)
+def test_what_is_sick_is_named_with_figures_and_a_remedy(case: str):
+    name, rows = SICK[case]
+    verdict = diagnose(rows)
+    assert verdict.name == name
+    assert re.search(r"\d|nan|inf", verdict.cause)
+    assert verdict.remedy
+    assert "\n" not in verdict.line
+
+
+@pytest.mark.parametrize("case", [case for case in SICK if "finite" not in case])
+def test_nothing_is_said_of_the_first_windows(case: str):
+    assert diagnose(SICK[case][1][:2]).healthy
+
+
+WELL: dict[str, Rows] = {
+    "no window yet": [],
+    "a usual run": windows(40),
+    "a critic trained to the end": windows(accuracy=1.0, score_real=40.0, score_fake=-40.0, gradient_D=9.0),
+    "losses through zero": windows(**{"D/real": [(-1) ** index * 10.0**index for index in range(-8, 4)]}),
+    "a loss that is large from the start": windows(**{"G/l1": 5e4}),
+    "a D that sits turns out": windows(update_D=None, skipped_D=1.0),
+    "a D fooled at first": windows(accuracy=[0.1] * 3 + [0.7] * 9),
+    "images still alike at first": windows(spread=[0.001] * 3 + [0.3] * 9),
+    "a bright data set": windows(low=-0.3, high=1.0),
+    "rounding beyond the range": windows(low=-1.02, high=1.03),
+    "no window with a turn of G": windows(update_G=None),
+    "fast D, well matched": windows(accuracy=0.9, update_D=0.1, gradient_D=5.0, gradient_G=30.0),
+    "few images held out, by chance": windows(gap=1.0, gap_error=0.45),
+    "pairs that are negatives": windows(luminance_AtoB=at_looks(-0.95), luminance_truth_AtoB=at_looks(-1.0)),
+    "one odd look": windows(8, diversity=[None] * 3 + [0.8] + [None] * 3 + [0.1]),
+    "a sure D beside a G that gets better": windows(
+        accuracy=1.0, update_D=0.03, gradient_D=0.5, gradient_G=100.0,
+        kid_random_low=[None] * 3 + [5.0] + [None] * 3 + [3.0] + [None] * 3 + [1.0],
+        kid_random_high=[None] * 3 + [6.0] + [None] * 3 + [4.0] + [None] * 3 + [2.0],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WELL)
+def test_what_is_well_is_left_alone(case: str):
+    assert diagnose(WELL[case]).line == "healthy"
+
+
+@pytest.mark.parametrize("every", [1, 5, 25, 100, 500])
+def test_verdicts_hold_however_often_they_are_made(every: int):
+    count = min(max(400 // every, 6), 64)
+    assert diagnose(windows(count, every, low=0.0, high=1.0)).name == "wrong range"
+    assert diagnose(windows(count, every)).healthy
+
+
+def test_remedies_name_settings_that_there_are():
+    known = {*DataSettings.model_fields, *TrainingSettings.model_fields}
+    for kind in METHODS.values():
+        known |= set(kind.settings.model_fields)
+    source = "".join(inspect.getsource(rule) for rule in RULES.values())
+    remedies = [diagnose(rows).remedy for _, rows in SICK.values()]
+    named = re.findall(r"(\w+)=", source.replace(" = ", "")) and re.findall(
+        r"--set (\w+)=|\b(\w+)=[\d\w]", " ".join(remedies)
+    )
+    assert len(named) > 10
+    assert {one or other for one, other in named} <= known
+
+
+def test_the_signs_have_values_worked_by_hand():
+    judge = Judge(METHODS["dcgan"].settings.checked({}))
+    seen, judged_, real = torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)
+    signs = judge.signals(seen, judged_, real, 0.25 * real)
+    assert signs["accuracy"] == pytest.approx(0.75)  # one pair is right, one is a tie
+    assert (signs["score_real"], signs["score_fake"]) == (1.5, 0.5)
+    assert (signs["low"], signs["high"]) == (-1, 1)
+    assert signs["spread"] == pytest.approx(0.25)
+    assert "spread" not in judge.signals(seen[:1], judged_[:1], real[:1], real[:1])
+
+
+def test_the_balance_of_began_is_its_tie():
+    judge = Judge(METHODS["dcgan"].settings.checked({"objective": "began", "gamma": 0.5}))
+    image = torch.zeros(2, 1, 1, 1)
+    energies = torch.tensor([0.4, 0.4])
+    assert judge.signals(energies, torch.tensor([0.2, 0.2]), image, image)["accuracy"] == 0.5
+    assert judge.signals(energies, torch.tensor([0.3, 0.3]), image, image)["accuracy"] == 1
+
+
+def test_the_gap_has_its_error():
+    found = gap(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0]))
+    assert found["gap"] == pytest.approx((3 + 1 + 0.5) / 6)
+    assert found["gap_error"] == pytest.approx(math.sqrt(6 / 72))  # (n + m + 1) / 12 n m
+
+
+def test_windows_are_read_by_steps():
+    assert len(lately(windows(12), 100)) == 4
+    assert lately(windows(3), 100) == []
+    assert [row["step"] for row in lately(windows(6, 100), 150)] == [300, 400, 500, 600]
+    assert len(lately(windows(40, 1), 150)) == 0
+    assert set(kinds([{"score_real_a": 1.0, "score_real_b": 1.0, "score_realm": 0.0}], "score_real")) == {"_a", "_b"}
+    assert judged({"D/real_a": 1.0, "D/fake_a": 2.0, "D/penalty_a": 9.0}, "_a") == 3
+    assert judged({"G/gan": 1.0}, "") is None
+
+
+def test_a_resumed_monitor_judges_as_one_that_was_never_stopped():
+    whole, first = Monitor(), Monitor()
+    scalars = {f"health/{name}": torch.tensor(value) for name, value in USUAL.items() if "/" not in name}
+    scalars |= {"health/update_D": torch.tensor(0.0)}
+    for step in range(1, 151):
+        for monitor in (whole, first):
+            monitor.observe(scalars)
+            if step % 25 == 0:
+                monitor.judge(step, {})
+        if step == 60:
+            state, first = first.state(), Monitor()
+            first.restore(state)
+    assert first.verdict == whole.verdict
+    assert whole.verdict.name == "frozen discriminator"
+    assert list(first.rows) == list(whole.rows)
+
+
+# What a user is shown
+
+
+def run_folder(folder: Path, rows: Rows, **of_last: Any) -> Path:
+    """A run folder as a watch leaves it."""
+    folder.mkdir()
+    lines = []
+    for count in range(1, len(rows) + 1):
+        verdict = diagnose(rows[:count])
+        worded = {"verdict": verdict.name} | (
+            {} if verdict.healthy else {"cause": verdict.cause, "remedy": verdict.remedy}
+        )
+        lines.append({**rows[count - 1], "step": int(rows[count - 1]["step"]), **worded})
+    lines[-1] |= of_last
+    (folder / told.HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return folder
+
+
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> tuple[int, str]:
+    monkeypatch.setattr(sys, "argv", ["translate", "health", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out + printed.err
+
+
+def test_the_command_tells_what_happened(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch):
+    run = run_folder(tmp_path / "run", windows(12, update_D=[0.002] * 4 + [0.0] * 8))
+    code, text = call(capsys, monkeypatch, run)
+    assert code == 0
+    assert re.search(r"^ +25  healthy$", text, re.M)
+    assert re.search(r"^ +200  frozen discriminator$", text, re.M)
+    assert "D's weights have not moved from step 100 to 200" in text
+    assert "learning_rate_d" in text
+    assert re.search(r"kid_random +1\n", text)
+    assert images.read(run / "health.png").pixels.shape[1] == WIDTH
+    code, text = call(capsys, monkeypatch, run, "--out", tmp_path / "new" / "charts.png")
+    assert code == 0
+    assert (tmp_path / "new" / "charts.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "There is no .*health_every"), ("", "is empty"), ('{"step": 1}\n{"step": 2}\n', "line 1 is damaged")],
+)
+def test_a_run_without_history_is_refused(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, content: str | None, said: str
+):
+    if content is not None:
+        (tmp_path / told.HISTORY).write_text(content)
+    code, text = call(capsys, monkeypatch, tmp_path)
+    assert code == 2
+    assert re.search(said, text)
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path):
+    run = run_folder(tmp_path / "run", windows(4))
+    with (run / told.HISTORY).open("a") as file:
+        file.write('{"step": 125, "verd')
+    assert told.read(run)[-1]["step"] == 100
+    with pytest.raises(CheckpointError, match="is no folder"):
+        told.read(tmp_path / "nothing")
+
+
+def test_going_back_is_told_and_drawn():
+    lines: list[dict[str, Any]] = [
+        {"step": 25, "verdict": "healthy", "accuracy": 0.8},
+        {"step": 50, "verdict": "exploding", "cause": "c", "remedy": "r", "accuracy": 0.9},
+        {"step": 50, "verdict": "exploding", "cause": "c", "back_to": 25, "rate_scale": 0.5},
+        {"step": 50, "verdict": "healthy", "accuracy": 0.7},
+        {"step": 75, "verdict": "oscillating", "cause": "c", "accuracy": 0.7},
+        {"step": 100, "verdict": "oscillating", "cause": "c", "accuracy": 0.7},
+    ]
+    changes = [(change.step, change.verdict, change.back_to) for change in told.changes(lines)]
+    assert changes == [
+        (25, "healthy", None), (50, "exploding", None), (50, "exploding", 25), (50, "healthy", None),
+        (75, "oscillating", None),
+    ]  # fmt: skip
+    assert sick_spans(lines) == [(25, 50, "exploding"), (50, 100, "oscillating")]
+    assert "went back to step 25" in told.table(lines)
+    assert draw(lines, "run").pixels.dtype == np.uint8
+
+
+def test_sick_steps_are_tinted_and_curves_are_where_their_values_are():
+    healthy = draw(_lines(windows(12)), "run").pixels
+    sick = draw(_lines(windows(12), "collapse", 6), "run").pixels
+    assert healthy.shape[1] == sick.shape[1] == WIDTH
+    red = (sick.astype(int)[..., 0] - sick.astype(int)[..., 2]) > 20
+    assert red[200:, : WIDTH // 4].mean() < 0.05 < 0.2 < red[200:, 3 * WIDTH // 8 : 15 * WIDTH // 32].mean()
+    assert not (np.abs(np.diff(healthy.astype(int), axis=2)).max() == 0)
+
+
+def test_any_figures_can_be_drawn():
+    for rows in (
+        [{"step": 0.0}], windows(1), windows(3, **{"G/gan": math.nan}), windows(5, gradient_D=0.0, update_D=0.0),
+        windows(200, accuracy_a=0.5, accuracy_b=0.6, dependence_AtoB=0.3, checkerboard_BtoA=1.0),
+        windows(4, **{f"G/loss{index}": 1e9 for index in range(12)}),
+    ):  # fmt: skip
+        picture = draw(_lines(rows), "a run of a rather long name " * 3)
+        assert picture.pixels.shape[1:] == (WIDTH, 3)
+
+
+def test_scales_hold_their_values_and_mark_round_ones():
+    assert Scale(0, 10).place(2.5) == 0.25
+    assert Scale(0, 2, log=True).place(10) == 0.5
+    assert (Scale(0, 1).place(-3), Scale(0, 1).place(math.nan)) == (0, 1)
+    assert Scale(0, 1000).ticks(5) == [(0, "0"), (200, "200"), (400, "400"), (600, "600"), (800, "800"), (1000, "1000")]
+    assert [label for _, label in Scale(-2, 1, log=True).ticks(5)] == ["0.01", "0.1", "1", "10"]
+    assert [label for _, label in Scale(0.2, 0.9).ticks(4)] == ["0.2", "0.4", "0.6", "0.8"]
+    spread = Scale.of([1.0, 1.0])
+    assert spread.low < 1 < spread.high
+
+
+def test_figures_that_belong_to_another_are_no_curves_of_their_own():
+    chart = next(chart for chart in CHARTS if "kid_random" in chart.names)
+    (curve,) = curves(chart, windows(8))
+    assert (curve.values, curve.low, curve.high) == ([1.0, 1.0], [0.8, 0.8], [1.2, 1.2])
+    assert curve.steps == [100, 200]
+
+
+def _lines(rows: Rows, verdict: str = "healthy", since: int = 0) -> list[dict[str, Any]]:
+    return [
+        {**row, "step": int(row["step"]), "verdict": verdict if index >= since else "healthy"}
+        for index, row in enumerate(rows)
+    ]
