@@ -31,7 +31,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 
 
 class Fault(NamedTuple):
-    """What is done to data, as they are shown, and to a trainer before its first step; `named`: verdicts that are right."""
+    """What is done to the images shown and to a trainer before its first step; `named`: verdicts that are right."""
 
     named: tuple[str, ...]
     trainer: Callable[[Trainer], object] = lambda trainer: None

@@ -35,7 +35,8 @@ def colours(root: Path, *, by_class: bool = True, count: int = 24) -> Path:
 
 
 def train(root: Path, out: Path, name: str = "run", **values: Any) -> Path:
-    quick = {"workers": 0, "device": "cpu", "sample_every": 0, "validate_every": 0, "probe_every": 0}
+    never = dict.fromkeys(("sample_every", "validate_every", "probe_every", "health_every"), 0)
+    quick = never | {"workers": 0, "device": "cpu", "report_every": 1000}
     return translate.fit(root, mode="dcgan", out=out, name=name, quiet=True, **(TINY | quick | values))
 
 
@@ -69,7 +70,11 @@ def test_the_class_asked_for_comes_out(data: Path, tmp_path: Path, settings: dic
 
 
 def test_infogan_finds_the_colours(data: Path, tmp_path: Path):
-    run = train(data, tmp_path, steps=200, conditioning="infogan", categories=3, continuous=1)
+    """As published, G learns faster than D; with little noise the code is what there is to make colours from."""
+    rates = {"learning_rate_d": TINY["learning_rate"] / 4}
+    run = train(
+        data, tmp_path, steps=200, seed=3, conditioning="infogan", categories=3, continuous=0, latent=2, **rates
+    )
     sampler = Sampler(run, "cpu")
     assert sampler.labels == ("0", "1", "2")  # nobody has named them
     found = nearest(sampler.sample(MADE, label=[0, 1, 2]))
@@ -96,19 +101,18 @@ def test_mutual_information_by_hand():
 # Where labels come from
 
 
-def test_labels_of_a_csv_are_those_of_folders(tmp_path: Path):
-    """The same files in the same order with the same labels: the same weights, bit for bit."""
-    by_folder = train(colours(tmp_path / "one", count=8), tmp_path, "one", steps=3, conditioning="concat")
-    root = colours(tmp_path / "other", by_class=False, count=8)
-    names = {name[0]: name for name in COLOURS}
-    files = sorted((root / "train").iterdir())
+def test_labels_of_a_csv_are_as_good_as_folders(data: Path, tmp_path: Path):
+    """The same weights, bit for bit; the names are those of the CSV, whatever the folders are called."""
+    names = {"blue": "cold", "green": "leaf", "red": "warm"}
     table = tmp_path / "labels.csv"
-    table.write_text("file,label\n" + "".join(f"{file.name},{names[file.name[0]]}\n" for file in files))
-    by_line = train(root, tmp_path, "other", steps=3, conditioning="concat", labels=table)
-    one, other = (checkpoint.load_model(run / "model.safetensors") for run in (by_folder, by_line))
-    assert one.about.labels == other.about.labels == tuple(COLOURS)
-    for key, weights in one.networks["noise"].state_dict().items():
-        assert torch.equal(weights, other.networks["noise"].state_dict()[key]), key
+    files = [path.relative_to(data) for path in data.rglob("*.png")]
+    table.write_text("file,label\n" + "".join(f"{file},{names[file.parent.name]}\n" for file in files))
+    files_of = {"folders": None, "csv": table}
+    runs = [train(data, tmp_path, name, steps=3, conditioning="concat", labels=file) for name, file in files_of.items()]
+    folders, lines = (checkpoint.load_model(run / "model.safetensors") for run in runs)
+    assert tuple(folders.about.labels) == tuple(names) and tuple(lines.about.labels) == tuple(names.values())
+    for key, weights in folders.networks["noise"].state_dict().items():
+        assert torch.equal(weights, lines.networks["noise"].state_dict()[key]), key
 
 
 @pytest.mark.parametrize("conditioning", CONDITIONS)
@@ -140,7 +144,7 @@ def test_a_gap_in_the_csv_is_refused_before_there_is_a_run(tmp_path: Path):
 
 def test_without_conditions_folders_are_no_classes(data: Path, tmp_path: Path):
     sampler = Sampler(train(data, tmp_path, steps=1), "cpu")
-    assert sampler.labels == () and sampler.about.labels == ()
+    assert sampler.labels == ()
     with pytest.raises(ConfigError, match="without labels"):
         sampler.sample(1, label="red")
 

@@ -1,6 +1,5 @@
-"""The health of training: every rule on windows made by hand, what it must not be misled by, and what a user is shown."""
+"""The health of training: every rule on windows made by hand, what must not mislead it, and what a user is shown."""
 
-import inspect
 import json
 import math
 import re
@@ -20,7 +19,7 @@ from translate.health import history as told
 from translate.health.charts import CHARTS, Scale, curves
 from translate.health.drawing import WIDTH, draw, sick_spans
 from translate.health.reading import judged, kinds, lately
-from translate.health.rules import RULES, diagnose
+from translate.health.rules import diagnose
 from translate.methods import METHODS
 from translate.methods.judge import Judge
 from translate.methods.set_scores import gap
@@ -79,8 +78,13 @@ SICK: dict[str, tuple[str, Rows]] = {
     ),
     "one image for all noise": ("collapse", windows(spread=0.0)),
     "images hardly different": ("collapse", windows(spread=0.01)),
-    "diversity that fell": ("collapse", windows(16, diversity=[None] * 3 + [0.8] + [None] * 7 + [0.1] + [None] * 3 + [0.1])),
-    "outputs that are all the same": ("ignoring its input", windows(dependence_AtoB=at_looks(0.0))),
+    "diversity that fell": ("collapse", windows(diversity=[None] * 3 + [0.8, *[None] * 3, 0.1, *[None] * 3, 0.1])),
+    "outputs that are flat": (
+        "ignoring its input", windows(dependence_AtoB=at_looks(0.0), luminance_AtoB=at_looks(0.0))
+    ),
+    "one picture for all inputs": (
+        "ignoring its input", windows(12, 100, dependence_AtoB=at_looks(0.01), luminance_AtoB=at_looks(0.6))
+    ),
     "light and dark exchanged": ("inverted", windows(luminance_BtoA=at_looks(-0.9))),
     "a D that runs ahead": (
         "saturated discriminator",
@@ -122,6 +126,7 @@ WELL: dict[str, Rows] = {
     "no window with a turn of G": windows(update_G=None),
     "fast D, well matched": windows(accuracy=0.9, update_D=0.1, gradient_D=5.0, gradient_G=30.0),
     "few images held out, by chance": windows(gap=1.0, gap_error=0.45),
+    "outputs that do not follow yet": windows(8, dependence_AtoB=(at_looks(0.0)), luminance_AtoB=at_looks(0.1)),
     "pairs that are negatives": windows(luminance_AtoB=at_looks(-0.95), luminance_truth_AtoB=at_looks(-1.0)),
     "one odd look": windows(8, diversity=[None] * 3 + [0.8] + [None] * 3 + [0.1]),
     "a sure D beside a G that gets better": windows(
@@ -148,13 +153,10 @@ def test_remedies_name_settings_that_there_are():
     known = {*DataSettings.model_fields, *TrainingSettings.model_fields}
     for kind in METHODS.values():
         known |= set(kind.settings.model_fields)
-    source = "".join(inspect.getsource(rule) for rule in RULES.values())
     remedies = [diagnose(rows).remedy for _, rows in SICK.values()]
-    named = re.findall(r"(\w+)=", source.replace(" = ", "")) and re.findall(
-        r"--set (\w+)=|\b(\w+)=[\d\w]", " ".join(remedies)
-    )
-    assert len(named) > 10
-    assert {one or other for one, other in named} <= known
+    named = set(re.findall(r"[ (](\w+)=\w", " ".join(remedies)))
+    assert len(named) > 8
+    assert named <= known
 
 
 def test_the_signs_have_values_worked_by_hand():
@@ -292,13 +294,12 @@ def test_going_back_is_told_and_drawn():
     assert draw(lines, "run").pixels.dtype == np.uint8
 
 
-def test_sick_steps_are_tinted_and_curves_are_where_their_values_are():
+def test_sick_steps_are_tinted():
     healthy = draw(_lines(windows(12)), "run").pixels
     sick = draw(_lines(windows(12), "collapse", 6), "run").pixels
     assert healthy.shape[1] == sick.shape[1] == WIDTH
     red = (sick.astype(int)[..., 0] - sick.astype(int)[..., 2]) > 20
     assert red[200:, : WIDTH // 4].mean() < 0.05 < 0.2 < red[200:, 3 * WIDTH // 8 : 15 * WIDTH // 32].mean()
-    assert not (np.abs(np.diff(healthy.astype(int), axis=2)).max() == 0)
 
 
 def test_any_figures_can_be_drawn():

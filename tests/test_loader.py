@@ -195,10 +195,16 @@ def start_script(tmp_path: Path, root: Path) -> tuple[subprocess.Popen, list[int
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_interrupts,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "run\n"
     return process, [int(word) for word in process.stdout.readline().split()]
+
+
+def _heed_interrupts() -> None:
+    """What starts tests in the background has its children ignore Ctrl-C, and theirs too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until_gone(processes: list[int]) -> None:

@@ -20,8 +20,11 @@ from translate.data.batch import Batch
 from translate.errors import ConfigError, TrainingError
 from translate.methods import Method
 
-UPDATE_EVERY = 10
-"""Steps from one measurement of how far a player's weights move to the next: it costs a copy of them."""
+UPDATE_EVERY = 11
+"""Steps from one measurement of how far a player's weights move to the next: it costs a copy of them.
+
+No multiple of a usual n_critic: a player that moves every fifth step only would never be measured.
+"""
 DTYPES = {"32": torch.float32, "bf16": torch.float32, "64": torch.float64}
 
 

@@ -73,9 +73,9 @@ def swapped(rows: Rows) -> Verdict | None:
         if accuracy and max(accuracy) < 0.1 and before and now and max(now) < max(before):
             return Verdict(
                 "inverted",
-                f"D{domain(kind)} calls the made image the real one in {1 - accuracy[-1]:.0%} of pairs {span(seen)}, while "
-                f"its loss fell from {max(before):.3g} to {now[-1]:.3g}",
-                "Labels of real and made are exchanged in D's loss: look at the objective, and keep --set label_flip low",
+                f"D{domain(kind)} calls the made image the real one in {1 - accuracy[-1]:.0%} of pairs {span(seen)}, "
+                f"while its loss fell from {max(before):.3g} to {now[-1]:.3g}",
+                "Labels of real and made are exchanged in D's loss: look at the objective, and set label_flip=0",
             )
     return None
 
@@ -94,8 +94,8 @@ def saturated(rows: Rows) -> Verdict | None:
         surely = f"D{domain(kind)} tells real from made in {min(accuracy):.0%} of pairs or more {span(seen)}"
         if move_d > FAST and move_d > PACE * move_g and g > LEAD * d:
             cause = (
-                f"{surely}, moves its weights by {move_d:.1%} a step (G: {move_g:.1%}) and pushes G {g / max(d, 1e-12):.0f} "
-                "times as hard as itself"
+                f"{surely}, moves its weights by {move_d:.1%} a step (G: {move_g:.1%}), and G's gradient is "
+                f"{g / max(d, 1e-12):.0f} times its own"
             )
             return Verdict(
                 "saturated discriminator", cause, "Lower D's rate: --set learning_rate_d=1e-4, or add --set r1=1"

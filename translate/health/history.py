@@ -37,9 +37,7 @@ def read(run: Path) -> list[dict[str, Any]]:
             if number < len(written):  # the last one may be torn: the process was killed
                 raise CheckpointError(f"{path}, line {number} is damaged: {text[:60]!r}. Delete that line.") from None
     if not lines:
-        raise CheckpointError(
-            f"{path} is empty: no verdict has been made yet, the first comes after health_every steps."
-        )
+        raise CheckpointError(f"{path} is empty: the first verdict comes after health_every steps.")
     return lines
 
 

@@ -13,7 +13,7 @@ LEAST = 4
 
 
 def lately(rows: Rows, steps: int = LATELY) -> Rows:
-    """The windows of the last `steps` steps, at least LEAST of them, or all that are kept; none if the run is younger."""
+    """The windows of the last `steps` steps, at least LEAST of them and at most 48; none if the run is younger."""
     if len(rows) < LEAST:
         return []
     apart = max(rows[-1]["step"] - rows[-2]["step"], 1)
