@@ -33,10 +33,11 @@ class Means:
         self._sums, self._counts = {}, {}
 
     def state(self) -> dict[str, Any]:
-        return {
-            "sums": {name: value.detach().cpu() for name, value in self._sums.items()},
-            "counts": dict(self._counts),
-        }
+        """What `restore` takes, in any process: sums are averaged over all, each of which must call."""
+        names = sorted(self._sums)
+        means = distributed.average([self._sums[name] for name in names])
+        sums = {name: value.detach().cpu() for name, value in zip(names, means, strict=True)}
+        return {"sums": sums, "counts": dict(self._counts)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])

@@ -176,11 +176,10 @@ class Run:
         """Write last.pt and model.safetensors, each whole or not at all."""
         self.trainer.check_finite()
         self._saved_at = self.trainer.step
-        state = self.trainer.state()
+        state = self.trainer.state() | {"rollbacks": self.rollbacks, "health": self.watch.state()}
         if not distributed.is_main():
             return
         state |= {"scores": self.scores, "fingerprint": self.fingerprint, "history": [tuple(h) for h in self.history]}
-        state |= {"rollbacks": self.rollbacks, "health": self.watch.state()}
         checkpoint.save_state(self.folder / checkpoint.LAST, state)
         if self.settings.on_trouble == "act" and self.watch.verdict.healthy:
             checkpoint.save_state(self.folder / checkpoint.HEALTHY, state)

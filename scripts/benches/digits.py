@@ -1,7 +1,8 @@
 """Digits from noise by --mode dcgan, with and without conditions: classes, coverage, agreement, diversity, CPU seconds.
 
 A small classifier, trained on the same 20,000 digits, says of an image what it shows; features are its last hidden
-layer. The idx files of --mnist become folders by class in a temporary folder; sample sheets go to --out.
+layer. The idx files of --mnist become folders by class in a temporary folder; sample sheets, a column a class, go to
+--out. precision to coverage compare 2,000 images with as many held-out digits. CPU seconds are those of translate.fit.
 """
 
 import argparse
@@ -46,7 +47,12 @@ JOBS = {
     "concat": Job(1500, {"conditioning": "concat"}, ASKED),
     "projection": Job(1500, {"conditioning": "projection", "conditioning_g": "batchnorm"}, ASKED),
     "acgan": Job(1500, {"conditioning": "acgan"}, ASKED),
-    "infogan": Job(1500, {"conditioning": "infogan", "continuous": CODES}, {"NMI": 0.5}),
+    # As published, G learns faster than D. With little noise, kinds of digits are to be told by the code.
+    "infogan": Job(
+        2000,
+        {"conditioning": "infogan", "continuous": CODES, "latent": 10, "learning_rate_d": 2e-4},
+        {"NMI": 0.5},
+    ),
 }
 AT_MOST = {"KL"}
 
@@ -85,10 +91,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             pictures, labels = _pair(arguments.mnist, TRAIN)
             idx.unpack(pictures, Path(folder) / "digits" / "train", labels)
-            met = [measure(name, Path(folder), judge, arguments) for name in arguments.jobs or JOBS]
+            measured = {name: measure(name, Path(folder), judge, arguments) for name in arguments.jobs or JOBS}
     except TranslateError as error:
         raise SystemExit(str(error)) from None
-    print(f"{sum(met)} of {len(met)} models met all their targets; sheets are in {arguments.out}")
+    show(measured)
+    print(f"sheets: {arguments.out}")
 
 
 # The judge
@@ -135,8 +142,16 @@ def digits(folder: Path, part: str) -> tuple[Tensor, Tensor]:
 # One model
 
 
-def measure(name: str, folder: Path, judge: Judge, arguments: argparse.Namespace) -> bool:
-    """Train the model of job `name`, draw its sheets, print what it makes; whether all targets are met."""
+class Measured(NamedTuple):
+    """What a model makes, by name; `met`, which of its targets it meets; CPU seconds of `translate.fit`."""
+
+    found: dict[str, float]
+    met: dict[str, bool]
+    seconds: float
+
+
+def measure(name: str, folder: Path, judge: Judge, arguments: argparse.Namespace) -> Measured:
+    """Train the model of job `name`, draw its sheets, measure what it makes."""
     job = JOBS[name]
     steps = max(1, job.steps // 10) if arguments.quick else job.steps
     told = ", ".join(f"{key}={value}" for key, value in {"steps": steps, **job.settings}.items())
@@ -159,12 +174,23 @@ def measure(name: str, folder: Path, judge: Judge, arguments: argparse.Namespace
         found |= obedience(made, features, said, judge)
     elif every:
         found |= codes(name, sampler, said, judge, arguments.out)
-    print("  " + "  ".join(f"{key} {value:.3g}" for key, value in found.items()) + f"  CPU s {seconds:.0f}")
     met = {key: found[key] <= value if key in AT_MOST else found[key] >= value for key, value in job.wanted.items()}
     for key, value in job.wanted.items():
         sign = "<=" if key in AT_MOST else ">="
-        print(f"  {key} {sign} {value:g}: {'met' if met[key] else 'NOT MET'}", flush=True)
-    return all(met.values())
+        print(f"  {key} {found[key]:.3g}, wanted {sign} {value:g}: {'met' if met[key] else 'NOT MET'}", flush=True)
+    return Measured(found, met, seconds)
+
+
+def show(measured: dict[str, Measured]) -> None:
+    """All that was measured, a column a model."""
+    rows = dict.fromkeys(key for each in measured.values() for key in each.found)
+    print("\n" + f"{'':<12}" + "".join(f"{name:>15}" for name in measured))
+    for row in rows:
+        cells = (f"{each.found[row]:.3g}" if row in each.found else "-" for each in measured.values())
+        print(f"{row:<12}" + "".join(f"{cell:>15}" for cell in cells))
+    print(f"{'CPU s':<12}" + "".join(f"{each.seconds:>15.0f}" for each in measured.values()))
+    met = ("met" if all(each.met.values()) else "NOT MET" for each in measured.values())
+    print(f"{'targets':<12}" + "".join(f"{cell:>15}" for cell in met))
 
 
 def shares(said: Tensor, real: Tensor) -> dict[str, float]:

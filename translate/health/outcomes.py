@@ -1,4 +1,4 @@
-"""Verdicts on what comes out: are the images different from each other, of their inputs, and not of period 2?"""
+"""Verdicts on what comes out: do images differ from each other, follow their inputs, and does D know them by heart?"""
 
 from translate.health.reading import Rows, domain, kinds, lately, span, values
 from translate.health.verdict import Verdict
@@ -82,17 +82,4 @@ def overfitted(rows: Rows) -> Verdict | None:
             f"D finds images it was trained on more real than held-out ones in {found[-1]['gap']:.0%} of pairs",
             "Give it more images, or --set diffaugment=color,translation,cutout (dcgan); --set r1=1 helps, too",
         )
-    return None
-
-
-def checkerboard(rows: Rows) -> Verdict | None:
-    """A generator that leaves a pattern of period 2."""
-    for kind in kinds(rows, "checkerboard"):
-        found = values(rows, f"checkerboard{kind}")[-2:]
-        if len(found) > 1 and min(found) > 30 and rows[-1]["step"] > 2000:
-            return Verdict(
-                "checkerboard",
-                f"patterns of period 2 in outputs{domain(kind)} have {found[-1]:.3g} times the energy of other detail",
-                "Begin anew with --set upsampling=resize",
-            )
     return None

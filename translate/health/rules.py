@@ -26,7 +26,6 @@ RULES: dict[str, Rule] = {
     "runaway generator": adversaries.runaway,
     "oscillating": adversaries.oscillating,
     "overfitted discriminator": outcomes.overfitted,
-    "checkerboard": outcomes.checkerboard,
 }
 
 
