@@ -8,12 +8,10 @@ Either is trained with simulated hints (Zhang et al., SIGGRAPH 2017).
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
@@ -23,13 +21,13 @@ from translate.colour import bins
 from translate.colour.lab import MOST_CHROMA, exact, from_lab, from_network, to_lab, to_network
 from translate.colour.monochrome import is_monochrome
 from translate.colour.simulated import simulate_hints
-from translate.config import DataSettings, Direction, Norm, Role
+from translate.config import DataSettings, Direction, Role
 from translate.data.batch import Batch
 from translate.errors import ConfigError
 from translate.methods import parts
 from translate.methods.base import Held, Method, Turn
+from translate.methods.colorize_settings import ColorizeSettings
 from translate.methods.judge import Judge
-from translate.methods.settings import ObjectiveName, TranslatorSettings
 from translate.metrics import COLOUR_METRICS
 from translate.metrics.colour_distance import distance, features
 from translate.networks.blocks import mirrored_to_fit, translate_any_size
@@ -39,76 +37,6 @@ TURNED = 3
 """Held-out looks without a better one after which the joint phase is over."""
 MEMORY = 1000
 """Batches that the running prior of the classes looks back on."""
-
-
-class ColorizeSettings(TranslatorSettings):
-    """A U-Net with a deep encoder that classifies chroma; what only one of the heads heeds says so."""
-
-    generator: Literal["colour_unet", "unet", "resnet"] = Field("colour_unet", description="Generator network.")
-    head: Literal["classification", "regression"] = Field(
-        "classification",
-        description="classification over quantised chroma (vivid; several answers can be drawn), or regression with "
-        "L1 and a PatchGAN.",
-    )
-    encoder: Literal["own", "resnet18", "resnet34"] = Field(
-        "own",
-        description="Way down of a colour_unet; a resnet, of its own width, begins with ImageNet's weights if they are "
-        "at hand.",
-    )
-    encoder_weights: Path | None = Field(
-        None, description="File of the resnet's weights; default: where torchvision keeps what was downloaded."
-    )
-    width: int = Field(32, ge=1, le=1024, description="Channels of the generator's first layer.")
-    depth: int | None = Field(None, ge=2, le=12, description="Halvings; default: from size, at most 5 (unet: 8).")
-    attention: bool = Field(True, description="Self-attention at 1/16 of the size.")
-    norm: Norm = Field("batch", description="Normalisation.")
-    norm_d: Norm | None = Field("instance", description="Normalisation of the discriminator.")
-    upsampling: Literal["transposed", "resize"] = Field(
-        "resize", description="transposed convolution, or resize and convolve (no checkerboard)."
-    )
-    init: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field(
-        "normal", description="Initial weights; a classifying generator's are kaiming."
-    )
-    objective: ObjectiveName = Field("vanilla", description="Adversarial objective.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's rate for the generator.")
-    learning_rate_d: float | None = Field(2e-4, gt=0, le=1, description="The discriminator's rate.")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first momentum.")
-    hints: bool = Field(True, description="Take colour hints, and learn from simulated ones.")
-    rebalance: float = Field(
-        0.5, ge=0, le=1, description="classification: how much rare colours are weighed up; 0: not at all, 1: fully."
-    )
-    temperature: float = Field(
-        0.05, ge=0.01, le=1, description="classification: of the annealed mean; 1: the mean, towards 0: the likeliest."
-    )
-    vividness: float = Field(
-        1.0, ge=0, le=1, description="classification: 1 answers with the odds as rebalanced, 0 with the true ones."
-    )
-    l1: float = Field(10.0, ge=0, description="regression: weight of the L1 distance to the true chroma.")
-    gan: float = Field(1.0, ge=0, description="regression: weight of the adversarial loss; 0: no discriminator.")
-    pretrain: float = Field(0.7, ge=0, le=1, description="regression: share of the run with the generator alone.")
-    critic: float = Field(0.1, ge=0, le=1, description="regression: share after that with the discriminator alone.")
-    look_every: int = Field(
-        100, ge=1, description="regression: steps between held-out looks while both play, which ends when they turn."
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if self.pretrain + self.critic > 1:
-            raise ValueError(f"pretrain {self.pretrain} and critic {self.critic} are more than the whole run")
-        if self.head == "classification" and self.generator != "colour_unet":
-            raise ValueError(f"a {self.generator} has no classification head: set head=regression")
-        if self.encoder != "own" and self.generator != "colour_unet":
-            raise ValueError(f"a {self.generator} has no encoder {self.encoder}: set generator=colour_unet")
-        return self
-
-    @property
-    def generator_init(self) -> str:
-        # On drawn shapes a regression hardly leaves grey from kaiming's larger weights, a classifier learns faster.
-        return "kaiming" if self.head == "classification" else self.init
-
-    @property
-    def adversarial(self) -> bool:
-        return self.head == "regression" and self.gan > 0
 
 
 class Colorize(Method):
