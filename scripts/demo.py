@@ -1,4 +1,4 @@
-"""The demo: draw two data sets, train on them, translate folders, put input | output | truth in a picture."""
+"""The demo: draw two data sets, train all modes on them, translate folders, put what comes out in pictures."""
 
 import argparse
 import subprocess
@@ -12,6 +12,7 @@ from translate.images import read, to_tensor
 
 PIX2PIX = ["--size", "64", "--batch-size", "4", "--set", "width=32", "--set", "width_d=32", "--set", "dropout=0"]
 CYCLE = ["--size", "64", "--batch-size", "1", "--set", "width=16", "--set", "blocks=3", "--set", "width_d=16"]
+DCGAN = ["--size", "32", "--batch-size", "32", "--set", "width=32", "--set", "width_d=32", "--set", "ema=0.99"]
 COLORIZE = ["--size", "64", "--set", "width=16", "--set", "hints=false"]
 
 
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--pix2pix-steps", type=int, default=1200)
     parser.add_argument("--cycle-steps", type=int, default=900)
     parser.add_argument("--colorize-steps", type=int, default=150)
+    parser.add_argument("--dcgan-steps", type=int, default=500)
     arguments = parser.parse_args()
     out = arguments.out / time.strftime("%Y%m%d-%H%M%S")
 
@@ -45,13 +47,19 @@ def main() -> None:
     run("fit", seasons / "trainA", "--mode", "colorize", "--steps", arguments.colorize_steps, *COLORIZE, *runs)
     run("evaluate", out / "checkpoints" / "trainA-colorize", seasons / "testA", "--grid", colours)
 
+    print("\n6. Images from noise: summers that nobody drew, and how healthy that training was", flush=True)
+    made, watched = out / "made.png", out / "health.png"
+    run("fit", seasons / "trainA", "--mode", "dcgan", "--steps", arguments.dcgan_steps, *DCGAN, *runs)
+    run("sample", out / "checkpoints" / "trainA-dcgan", "-n", 64, "--seed", 7, "--out", made)
+    run("health", out / "checkpoints" / "trainA-dcgan", "--out", watched)
+
     picture = out / "demo.png"
     rows = examples(labels, out / "facades" / "translated", truths)
     rows += examples(seasons / "testA", out / "seasons" / "translated", seasons / "testB")
     images.write(picture, draw_grid(rows))
-    print(
-        f"\nInput | output | truth, on pictures that training has not seen:\n{picture.resolve()}\n{colours.resolve()}"
-    )
+    shown = "\n".join(str(path.resolve()) for path in (picture, colours))
+    print(f"\nInput | output | truth, on pictures that training has not seen:\n{shown}")
+    print(f"Made of noise:\n{made.resolve()}\nThe health of that training:\n{watched.resolve()}")
 
 
 def run(*words: object) -> None:

@@ -12,6 +12,8 @@ from translate.means import Means
 
 KEPT = 64
 """Windows that verdicts look back on."""
+WELL = 3
+"""Windows in a row without a finding after which training is called healthy again."""
 MARK = "health/"
 
 
@@ -21,6 +23,7 @@ class Monitor:
     def __init__(self) -> None:
         self.rows: deque[Row] = deque(maxlen=KEPT)
         self.verdict: Verdict = HEALTHY
+        self._well = 0
         self._window = Means()
 
     def observe(self, scalars: Mapping[str, Tensor]) -> None:
@@ -34,7 +37,10 @@ class Monitor:
         """
         means = {name.removeprefix(MARK): value for name, value in self._window.take().items()}
         self.rows.append({"step": float(step)} | means | dict(found))
-        self.verdict = diagnose(list(self.rows))
+        found_now = diagnose(list(self.rows))
+        self._well = self._well + 1 if found_now.healthy else 0
+        if not found_now.healthy or self._well >= WELL:
+            self.verdict = found_now
         return self.rows[-1]
 
     def forget(self) -> None:
@@ -42,13 +48,16 @@ class Monitor:
         self.rows.clear()
         self._window.clear()
         self.verdict = HEALTHY
+        self._well = 0
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to judge as one that was never stopped."""
         rows = [dict(row) for row in self.rows]
-        return {"rows": rows, "verdict": tuple(self.verdict), "window": self._window.state()}
+        verdict = tuple(self.verdict)
+        return {"rows": rows, "verdict": verdict, "well": self._well, "window": self._window.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.rows = deque(state["rows"], maxlen=KEPT)
         self.verdict = Verdict(*state["verdict"])
+        self._well = state["well"]
         self._window.restore(state["window"])

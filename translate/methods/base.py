@@ -152,7 +152,7 @@ class Method(nn.Module, ABC):
                     values.setdefault(f"{direction}/{name}", []).append(metric(output, target).cpu())
         return {name: float(torch.cat(each).mean()) for name, each in values.items()}
 
-    probe_images: ClassVar[int] = 8
+    probe_images: ClassVar[int] = 16
     """How many images a look at the health of training takes."""
 
     def probe(

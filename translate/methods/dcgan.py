@@ -49,7 +49,7 @@ class Dcgan(Method):
     knows_truth = True
     use = "translate sample {run} -n 64 --out samples.png"
     usual: ClassVar = presets.usual({}, "paper64")
-    probe_images = 128
+    probe_images = 64
 
     def __init__(
         self,

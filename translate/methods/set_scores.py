@@ -26,12 +26,14 @@ def scores(made: Tensor, real: Tensor) -> dict[str, float]:
 
     kid_random with the ends of its interval, fd_random, diversity, precision, recall, density, coverage, all in the
     features of a random network: no FID, and to be compared with each other only. Sets of fewer than LEAST
-    images say nothing.
+    images, and real ones that are all the same, say nothing.
     """
     if min(len(real), len(made)) < LEAST:
         return {}
     network = RandomFeatures(real.shape[1]).to(real.device)
     ours, theirs = network(made.float()), network(real.float())
+    if _alike(theirs):
+        return {}
     mean, low, high = (float(value) for value in kid_interval(theirs, ours))
     found = {"kid_random": mean, "kid_random_low": low, "kid_random_high": high}
     found["fd_random"] = float(frechet_distance(theirs, ours))
@@ -44,9 +46,9 @@ def translation_scores(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[str, floa
     """dependence, luminance and checkerboard of (input, output) batches (N, C, H, W); the last in detail's own unit."""
     inputs, outputs = (torch.cat([_small(each) for each in part]) for part in zip(*pairs, strict=True))
     found = {"luminance": float(luminance_correlation(inputs, outputs))}
-    if len(inputs) >= LEAST:
+    if len(inputs) >= LEAST and not _alike(inputs):
         found["dependence"] = float(dependence(inputs, outputs))
-    whole = [checkerboard_energy(output.float()) for _, output in pairs if min(output.shape[-2:]) >= 8]
+    whole = [checkerboard_energy(output.float()) for _, output in pairs if min(output.shape[-2:]) >= 16]
     return found | ({"checkerboard": float(torch.cat(whole).median())} if whole else {})
 
 
@@ -68,7 +70,11 @@ def gap(seen: Tensor, fresh: Tensor) -> dict[str, float]:
 
 
 def _small(images: Tensor) -> Tensor:
-    side = (
-        (min(images.shape[2], SIDE), min(images.shape[3], SIDE)) if images.shape[2] == images.shape[3] else (SIDE, SIDE)
-    )
-    return F.adaptive_avg_pool2d(images.float(), side)
+    height, width = images.shape[-2:]
+    small = height == width <= SIDE
+    return images.float() if small else F.adaptive_avg_pool2d(images.float(), SIDE)
+
+
+def _alike(rows: Tensor) -> bool:
+    """Whether all of `rows` are the same: then there is nothing to compare with."""
+    return bool((rows == rows[:1]).all())
