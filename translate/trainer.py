@@ -62,8 +62,7 @@ class Trainer:
                 raise ConfigError(
                     "A gradient penalty cannot be compiled: leave out --compile, or use another objective."
                 )
-            for network in method.children():
-                network.compile()
+            method.compile_networks()
 
     def advance(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """Do one optimizer step a player on `batches` (several: their gradients are averaged).

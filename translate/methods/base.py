@@ -107,6 +107,11 @@ class Method(nn.Module, ABC):
         """What a model file has to say of it besides what fit knows, by fields of checkpoint.About."""
         return {}
 
+    def compile_networks(self) -> None:
+        """Have torch.compile take what is called in training."""
+        for network in self.children():
+            network.compile()
+
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:
         """Make one fresh optimizer a player, over that player's parameters and no others."""

@@ -92,6 +92,11 @@ class Dcgan(Method):
     def described(self) -> dict[str, Any]:
         return {"labels": self.labels, "noise": self.config.noise, "spherical": self.config.spherical}
 
+    def compile_networks(self) -> None:
+        self.generator.compile()
+        critic: Any = self.discriminator
+        critic.heads = torch.compile(critic.heads)  # what is called in place of forward
+
     def plan(self, total: int) -> None:
         self._total = total
 
