@@ -13,7 +13,7 @@ def demo2d(
     out: Annotated[Path, typer.Option(help="A .webp that moves, or a sheet of frames as .png.")] = Path("demo2d.webp"),
     data: Annotated[str, typer.Option(help="ring (8 Gaussians) or grid (25).")] = "grid",
     objective: Annotated[str | None, typer.Option(help="Adversarial objective.", show_default="vanilla")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of both players.", show_default="1200 or 4000")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of both players.", show_default="1200 or 6000")] = None,
     seed: Annotated[int | None, typer.Option(help=TrainingSettings.model_fields["seed"].description)] = None,
     frames: Annotated[int, typer.Option(help="Frames of the film.")] = 48,
     set_: Annotated[

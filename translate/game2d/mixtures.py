@@ -42,7 +42,7 @@ def _ring(count: int = 8) -> Mixture:
 
 def _grid(side: int = 5) -> Mixture:
     ticks = torch.linspace(-REACH, REACH, side)
-    return Mixture(torch.cartesian_prod(ticks, ticks), SIGMA, 4000)
+    return Mixture(torch.cartesian_prod(ticks, ticks), SIGMA, 6000)
 
 
 MIXTURES = {"ring": _ring(), "grid": _grid()}

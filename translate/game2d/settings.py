@@ -25,9 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "beta2": 0.9,
     "optimizer": "adam",
     "schedule": "cosine",
-    "ema": 0.99,
     "device": "cpu",
-    "batch_size": 128,
+    "batch_size": 256,
 }
 
 OWN: dict[str, dict[str, Any]] = {
@@ -54,10 +53,14 @@ TRAINING = {"steps", "seed", "device", "precision", "compile", "schedule", "deca
 TRAINING |= {"threads", "decay_factor", "ema", "clip", "clip_value", "deterministic", "health_every", "probe_every"}
 
 
+AVERAGED = 6
+"""The average of the generators looks back on this part of the run."""
+
+
 class PointSettings(Config):
     """How many points a step has."""
 
-    batch_size: int = Field(128, ge=2, le=2**16, description="Points a step.")
+    batch_size: int = Field(256, ge=2, le=2**16, description="Points a step.")
 
 
 class Chosen(NamedTuple):
@@ -83,7 +86,8 @@ def choose(asked: Mapping[str, Any], steps: int) -> Chosen:
     if objective not in OBJECTIVES:
         raise ConfigError(f"Unknown objective {objective!r}.{near_miss(str(objective), OBJECTIVES)}")
     groups: dict[str, type[Config]] = {"method": NoiseSettings, "training": TrainingSettings, "points": PointSettings}
-    usual = DEFAULTS | OWN.get(objective, {}) | {"steps": steps}
+    length = _length(asked.get("steps"), steps)
+    usual = DEFAULTS | OWN.get(objective, {}) | {"steps": steps, "ema": max(0.0, 1 - AVERAGED / length)}
     sorted_asked = sort_settings(asked, groups)
     merged = {
         group: {key: value for key, value in usual.items() if key in kind.model_fields} | sorted_asked[group]
@@ -94,3 +98,11 @@ def choose(asked: Mapping[str, Any], steps: int) -> Chosen:
         TrainingSettings.checked(merged["training"]),
         PointSettings.checked(merged["points"]).batch_size,
     )
+
+
+def _length(asked: Any, usual: int) -> int:
+    """The steps of the run, as far as they can be read before they are checked."""
+    try:
+        return max(1, int(asked))
+    except (TypeError, ValueError):
+        return usual
