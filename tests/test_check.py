@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from translate import images
+from translate.cli import datasets
 from translate.data.check import check
 from translate.data.drawn import DRAWN, make
 from translate.errors import DataError
@@ -130,3 +131,65 @@ def test_nothing_to_look_at(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="not a folder"):
         check(tmp_path / "file")
+
+
+def halves(path: Path, seed: int, width: int = 32, height: int = 32) -> None:
+    """Write A|B of one grey each, with a seam at the middle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 20, (height, width, 3)).astype(np.uint8)
+    pixels[:, width // 2 :] += 200
+    images.write(path, images.Picture(pixels))
+
+
+def test_folders_of_classes_are_one_folder_of_images(tmp_path):
+    names = ("train/9/1", "train/9/2", "train/10/1", "test/10/5")
+    for seed, name in enumerate(names):
+        draw(tmp_path / f"{name}.png", seed, 28, 28)
+    report = check(tmp_path)
+    assert report.ok and report.warnings == []
+    assert "one folder of images, 3 train, 1 test" in (report.layout or "")
+    assert list(report.classes.items()) == [("9", 2), ("10", 2)]  # in the order of numbers
+
+
+def test_classes_may_be_named_a_b_and_c(tmp_path):
+    for seed, name in enumerate(("A", "B", "C")):
+        draw(tmp_path / "train" / name / f"{seed}.png", seed, 28, 28)
+    report = check(tmp_path)
+    assert report.ok and report.classes == {"A": 1, "B": 1, "C": 1}
+
+
+def test_classes_without_splits_are_counted(tmp_path):
+    for seed, name in enumerate(("cat", "dog", "dog")):
+        draw(tmp_path / name / f"{seed}.png", seed)
+    assert check(tmp_path).classes == {"cat": 1, "dog": 2}
+
+
+@pytest.mark.parametrize("width", [32, 33])
+def test_pictures_that_are_no_double_squares_stand_alone(tmp_path, width):
+    for seed in range(3):
+        draw(tmp_path / "train" / f"{seed}.png", seed, width, 32)
+    report = check(tmp_path)
+    assert report.ok and report.warnings == [] and report.classes == {}
+    assert "one folder of images" in (report.layout or "")
+
+
+@pytest.mark.parametrize(("folder", "width"), [("", 64), ("town/", 64), ("", 48)])
+def test_pairs_in_folders_and_of_other_shapes_stay_pairs(tmp_path, folder, width):
+    for seed in range(3):
+        halves(tmp_path / "train" / f"{folder}{seed}.png", seed, width)
+    report = check(tmp_path)
+    assert report.ok and report.warnings == [] and "A|B side by side" in (report.layout or "")
+
+
+def test_double_squares_without_a_seam_are_warned_of(tmp_path):
+    draw(tmp_path / "train" / "1.png", 1, 64, 32)
+    report = check(tmp_path)
+    assert "A|B side by side" in (report.layout or "") and "no seam" in report.warnings[0]
+
+
+def test_the_verb_counts_classes(tmp_path, capsys):
+    for number in range(14):
+        draw(tmp_path / "train" / f"{number}" / "1.png", number, 28, 28)
+    datasets.check(str(tmp_path))
+    text = " ".join(capsys.readouterr().out.split())
+    assert "classes 14: 0 1, 1 1, 2 1" in text and "and 2 more" in text

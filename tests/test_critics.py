@@ -225,7 +225,7 @@ def test_projection_by_hand() -> None:
     network.load_state_dict(network.state_dict() | plain.state_dict())
     images, labels = inputs(network, 3)
     features = F.leaky_relu(plain.convs[0](F.leaky_relu(plain.stem(images), 0.2)), 0.2)
-    asked = torch.einsum("nc,nchw->n", network.head.projection.weight[labels], features)
+    asked = torch.einsum("nf,nf->n", network.head.projection.weight[labels], features.flatten(1))
     assert torch.allclose(network(images, labels) - plain(images), asked)
 
 

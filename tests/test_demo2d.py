@@ -1,6 +1,8 @@
 """Games in the plane: the points are what they are said to be, a ring is learned, and what is drawn shows the game."""
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from translate import cli
-from translate.errors import ConfigError
+from translate import cli, game2d, images
+from translate.errors import ConfigError, TranslateError
 from translate.game2d import MIXTURES, OWN, demo2d
-from translate.game2d.picture import BAND, FAKE, REAL, SIDE, VIEW, draw_scene
+from translate.game2d.picture import BAD, BAND, FAKE, GOOD, REAL, SIDE, VIEW, draw_scene
 from translate.game2d.playing import DIVERGED, Game, Scene
 from translate.game2d.settings import choose
 from translate.objectives import OBJECTIVES
@@ -90,7 +92,7 @@ def test_points_and_pulls_are_drawn_where_they_are():
     still = draw_scene(scene(empty, torch.full((2, 2), 9.0), torch.zeros(2, 2)), ("", ""), ("", "")).astype(int)
     there = draw_scene(scene(empty, made, torch.zeros(2, 2)), ("", ""), ("", "")).astype(int)
     changed = np.abs(there - still).max(axis=2) > 40
-    assert changed[pixel(0.5, 0.25)] and changed[pixel(-0.5, -0.5)] and changed.sum() < 120
+    assert changed[pixel(0.5, 0.25)] and changed[pixel(-0.5, -0.5)] and changed[BAND:].sum() < 120
     pulled = draw_scene(scene(empty, made, torch.tensor([[0.0, 1.0], [0.0, 1.0]])), ("", ""), ("", "")).astype(int)
     moved = np.abs(pulled - still).max(axis=2) > 40
     assert moved[pixel(0.5, 0.25 + 0.07)] and not moved[pixel(0.5, 0.25 - 0.07)]
@@ -131,6 +133,7 @@ def test_a_game_that_diverges_ends_with_a_verdict(tmp_path: Path):
     ("asked", "said"),
     [
         ({"objective": "wgam"}, "Did you mean 'wgan'?"),
+        ({"objective": "nonsense"}, "Known: .*hinge.*wgan"),
         ({"widht": 3}, "Did you mean 'width'?"),
         ({"network": "dcgan"}, "Setting network has no meaning in the plane"),
         ({"tensorboard": True}, "keeps no run"),
@@ -143,6 +146,55 @@ def test_a_game_that_diverges_ends_with_a_verdict(tmp_path: Path):
 def test_what_cannot_be_played_is_refused(asked: dict[str, Any], said: str):
     with pytest.raises(ConfigError, match=said.replace("?", "[?]")):
         demo2d(**asked)
+
+
+def words_of(health: tuple[str, bool | None], points: torch.Tensor) -> np.ndarray:
+    """The line of words on health, of a scene of `points`."""
+    return draw_scene(scene(points, points, torch.zeros_like(points)), ("", ""), ("", ""), health)[40:BAND]
+
+
+def test_a_frame_names_the_verdict_in_green_or_red():
+    inside = torch.zeros(2, 2)
+    for name, good, colour in (("healthy", True, GOOD), ("collapse", False, BAD)):
+        band = words_of((name, good), inside)
+        assert (np.abs(band[:, : SIDE // 2].astype(int) - colour).max(axis=2) < 40).sum() > 20
+        assert (band[:, SIDE // 2 :] == band[0, -1]).all()  # no sample is outside: nothing is said of it
+
+
+def test_a_frame_says_how_many_samples_lie_outside(monkeypatch: pytest.MonkeyPatch):
+    said = []
+    monkeypatch.setattr("translate.game2d.picture._write", lambda canvas, text, *rest, **more: said.append(text))
+    words_of(("healthy", True), torch.tensor([[VIEW + 0.1, 0], [0, -VIEW - 0.1], [9, 9], [VIEW - 0.1, 0]]))
+    assert said[-1] == "3 of 4 shown outside"
+
+
+def test_the_last_frame_says_what_the_game_came_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said: list[Any] = []
+    plain = draw_scene
+    monkeypatch.setattr(game2d, "draw_scene", lambda *given: said.append(given[1:]) or plain(*given))
+    played = demo2d("grid", tmp_path / "a.png", frames=2, steps=5, width=8, width_d=8, batch_size=8)
+    assert said[-1][1] == (f"{played.modes.covered} of 25 modes", f"{played.modes.quality:.0%} within 3 sigma")
+    assert said[-1][2] == ("too early to tell", None) and played.health == "too early to tell"
+
+
+def test_a_short_game_is_not_called_healthy():
+    small = SMALL | {"health_every": 1, "probe_every": 0}
+    assert demo2d("ring", **small | {"steps": 7}).health == "too early to tell"
+    assert demo2d("ring", **small | {"steps": 60}).health != "too early to tell"
+    assert demo2d("ring", **small | {"health_every": 0}).health == "health is not watched"
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_game(tmp_path: Path):
+    (tmp_path / "folder.webp").mkdir()
+    (tmp_path / "file").write_text("")
+    for place, said in (
+        (tmp_path / "folder.webp", "is a folder: give --out a file in it"),
+        (tmp_path / "file" / "a.webp", "Cannot write"),
+        (Path("/dev/full"), "a film ends in .webp"),
+        (Path("/proc/a.webp"), "Cannot write /proc/a.webp"),
+    ):
+        with pytest.raises(TranslateError, match=said):
+            demo2d("ring", place, progress=lambda *_: pytest.fail("it was played"))
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
@@ -160,9 +212,38 @@ def test_the_command_line_plays(capsys: pytest.CaptureFixture[str], monkeypatch:
         == 0
     )
     text = capsys.readouterr().out
-    assert "of 8 modes" in text and "after 3 steps" in text and "health: healthy" in text and str(out) in text
+    assert "of 8 modes" in text and "after 3 steps" in text and "health: too early to tell" in text and str(out) in text
     assert out.exists()
     assert call(monkeypatch, "--objective", "wgam", "--out", out) == 2
     assert "Unknown objective 'wgam'. Did you mean 'wgan'?" in capsys.readouterr().err
     assert call(monkeypatch, "--set", "frames=3") == 2
     assert "'frames' is no setting" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_the_game_and_what_was_played_is_drawn(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    plain = Game.play
+
+    def interrupted(self: Game) -> Iterator[int]:
+        for step in plain(self):
+            if step == 3:
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    monkeypatch.setattr(Game, "play", interrupted)
+    out = tmp_path / "a.png"
+    small = [f"--set={name}={value}" for name, value in SMALL.items() if name != "steps"]
+    assert call(monkeypatch, "--data", "ring", "--steps", 900, "--frames", 2, "--out", out, *small) == 130
+    told = capsys.readouterr()
+    assert "after 3 steps" in told.out and "Stopped after 3 of 900 steps" in told.err
+    assert images.read(out).pixels.shape == (SIDE + BAND, 2 * SIDE, 3)  # the first step and the last
+
+
+def test_ctrl_c_before_the_game_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(game2d, "demo2d", interrupted)
+    assert call(monkeypatch) == 130
+    assert "Stopped; demo2d.webp is as it was." in capsys.readouterr().err

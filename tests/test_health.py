@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from translate.config import DataSettings, TrainingSettings
-from translate.health import Monitor
-from translate.health.reading import judged, kinds, lately
+from translate.health import HEALTHY, Monitor, Verdict, sure
+from translate.health.reading import judged, kinds, lately, looks
 from translate.health.rules import diagnose
 from translate.methods import METHODS
 from translate.methods.judge import Judge
@@ -55,6 +55,9 @@ SICK: dict[str, tuple[str, Rows]] = {
     "a loss that is not finite": ("exploding", windows(3, **{"G/gan": math.nan})),
     "gradients that grow a thousandfold": ("exploding", windows(gradient_G=ramp(1, 1e4))),
     "a loss that runs away": ("exploding", windows(**{"D/real": ramp(1, 1e6)})),
+    "a loss that was always huge": ("exploding", windows(**{"D/fake": 7e12, "D/real": 3e11})),
+    "a critic without bounds": ("exploding", windows(**{"D/fake": -5e5, "D/real": -4e5}, score_real=4e5)),
+    "a gradient that was always huge": ("exploding", windows(gradient_G=8e5)),
     "reals in [0, 1]": ("wrong range", windows(low=0.0, high=1.0)),
     "reals in 0 to 255": ("wrong range", windows(low=0.0, high=255.0)),
     "reals divided twice": ("wrong range", windows(low=-1.0, high=-0.99)),
@@ -66,6 +69,9 @@ SICK: dict[str, tuple[str, Rows]] = {
     "weights that stand still": ("frozen discriminator", windows(update_D=0.0)),
     "exchanged labels": (
         "inverted", windows(accuracy=0.0, **{"D/real": ramp(0.7, 0.01), "D/fake": ramp(0.7, 0.01)})
+    ),
+    "exchanged labels of a critic": (
+        "inverted", windows(accuracy=0.0, **{"D/real": [-0.1 * i for i in range(12)], "D/fake": 0.1})
     ),
     "one image for all noise": ("collapse", windows(spread=0.0)),
     "images hardly different": ("collapse", windows(spread=0.01)),
@@ -82,6 +88,25 @@ SICK: dict[str, tuple[str, Rows]] = {
         windows(accuracy=1.0, update_D=0.03, gradient_D=0.5, gradient_G=100.0),
     ),
     "a gradient that has vanished": ("saturated discriminator", windows(accuracy=1.0, gradient_G=ramp(3, 0.003))),
+    "a D that had won at once": (
+        "saturated discriminator",
+        windows(accuracy=1.0, gradient_D=1e-7, coverage=at_looks(0.0), kid_random_low=at_looks(331.0),
+                kid_random_high=at_looks(336.0), **{"D/real": 1e-30, "D/fake": 1e-9, "G/gan": 17.0}),
+    ),
+    "a D that has won, without a look": (
+        "saturated discriminator", windows(accuracy=1.0, gradient_D=1e-7, **{"D/real": 0.0, "D/fake": 1e-9})
+    ),
+    "answers that are far apart": (
+        "saturated discriminator", windows(accuracy=0.98, **{"D/real": 1.5, "D/fake": 1.4, "G/gan": [35.0, 60.0] * 6})
+    ),
+    "diversity of nothing": ("collapse", windows(diversity=at_looks(0.01))),
+    "a G that ran away from a D that knows no more": (
+        "runaway generator",
+        windows(accuracy=0.02, gradient_D=1e-4, **{"D/real": -0.5, "D/fake": [0.52] * 4 + [0.500001] * 8}),
+    ),
+    "a G that ran away from losses that were large": (
+        "runaway generator", windows(accuracy=0.02, **{"D/real": ramp(9, 0.9), "D/fake": ramp(9, 0.9)})
+    ),
     "a D that is fooled": ("runaway generator", windows(accuracy=0.1, **{"D/real": ramp(0.7, 2)})),
     "players that take turns": ("oscillating", windows(20, accuracy=[0.95, 0.9, 0.1, 0.05] * 5)),
     "images known by heart": ("overfitted discriminator", windows(gap=0.99)),
@@ -120,6 +145,18 @@ WELL: dict[str, Rows] = {
     "outputs that do not follow yet": windows(8, dependence_AtoB=(at_looks(0.0)), luminance_AtoB=at_looks(0.1)),
     "pairs that are negatives": windows(luminance_AtoB=at_looks(-0.95), luminance_truth_AtoB=at_looks(-1.0)),
     "one odd look": windows(8, diversity=[None] * 3 + [0.8] + [None] * 3 + [0.1]),
+    "a critic of hundreds": windows(
+        accuracy=1.0, score_real=900.0, score_fake=-400.0, **{"D/real": -900.0, "D/fake": -400.0, "G/gan": 400.0}
+    ),
+    "a critic whose level floats": windows(
+        accuracy=0.9, score_real=-5e4, score_fake=-5e4, **{"D/real": 5e4, "D/fake": -50007.0, "G/gan": 50007.0}
+    ),
+    "a D that wins while G learns": windows(
+        accuracy=1.0, coverage=at_looks(0.0), **{"D/real": 1e-4, "D/fake": 1e-4, "G/gan": 9.0},
+        kid_random_low=[None] * 3 + [5.0] + [None] * 3 + [3.0] + [None] * 3 + [1.0],
+        kid_random_high=[None] * 3 + [6.0] + [None] * 3 + [4.0] + [None] * 3 + [2.0],
+    ),
+    "looks that follow at once": windows(4, 2, diversity=0.01, spread=0.1),
     "a sure D beside a G that gets better": windows(
         accuracy=1.0, update_D=0.03, gradient_D=0.5, gradient_G=100.0,
         kid_random_low=[None] * 3 + [5.0] + [None] * 3 + [3.0] + [None] * 3 + [1.0],
@@ -144,10 +181,42 @@ def test_remedies_name_settings_that_there_are():
     known = {*DataSettings.model_fields, *TrainingSettings.model_fields}
     for kind in METHODS.values():
         known |= set(kind.settings.model_fields)
-    remedies = [diagnose(rows).remedy for _, rows in SICK.values()]
-    named = set(re.findall(r"[ (](\w+)=\w", " ".join(remedies)))
+    remedies = " ".join(diagnose(rows).remedy for _, rows in SICK.values())
+    named = set(re.findall(r"\b(\w+_\w+|\w+(?==)|[a-z]\d)\b", remedies))
     assert len(named) > 8
     assert named <= known
+    assert not re.search(r"=\d", remedies)  # a figure may be above or below what the run has
+
+
+@pytest.mark.parametrize("case", SICK)
+def test_a_verdict_is_a_line_to_stand_after_a_step(case: str):
+    verdict = diagnose(SICK[case][1])
+    assert verdict.line == f"{verdict.name}: {verdict.cause}. {verdict.remedy}"
+    assert verdict.remedy[0].isupper()
+    assert not verdict.cause.endswith(".")
+    assert not verdict.remedy.endswith(".")
+    assert "images named" not in verdict.line
+
+
+def test_a_verdict_without_a_remedy_or_with_full_stops_is_a_line_too():
+    assert Verdict("exploding", "a loss is nan.", "").line == "exploding: a loss is nan"
+    assert Verdict("exploding", "a loss is nan.", "Halve it.").line == "exploding: a loss is nan. Halve it"
+    assert HEALTHY.line == "healthy"
+
+
+@pytest.mark.parametrize(("every", "least"), [(25, 20), (100, 8), (1000, 8), (1, 48)])
+def test_it_is_too_early_to_tell_before_all_rules_can_speak(every: int, least: int):
+    assert not sure([])
+    assert not sure(windows(least - 1, every))
+    assert sure(windows(least, every))
+
+
+def test_looks_lie_apart():
+    rows = windows(12)
+    assert [row["step"] for row in looks(rows, "diversity")] == [200, 300]
+    assert [row["step"] for row in looks(rows, "diversity", 150)] == [100, 200, 300]
+    assert looks(rows[:7], "diversity") == []
+    assert looks(windows(10, 2), "accuracy") == []
 
 
 def test_the_signs_have_values_worked_by_hand():

@@ -15,8 +15,8 @@ from translate import cli, images
 from translate.errors import CheckpointError
 from translate.health import history as told
 from translate.health.charts import CHARTS, Scale, curves
-from translate.health.drawing import WIDTH, draw, sick_spans
-from translate.health.rules import diagnose
+from translate.health.drawing import UNSURE, WIDTH, draw, sick_spans, unsure
+from translate.health.rules import EARLY, diagnose
 
 
 def run_folder(folder: Path, rows: Rows, **of_last: Any) -> Path:
@@ -59,7 +59,7 @@ def test_the_command_tells_what_happened(tmp_path: Path, capsys: Any, monkeypatc
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "There is no .*health_every"), ("", "is empty"), ('{"step": 1}\n{"step": 2}\n', "line 1 is damaged")],
+    [(None, "is no run folder.*config.json"), ("", "is empty"), ('{"step": 1}\n{"step": 2}\n', "line 1 is damaged")],
 )
 def test_a_run_without_history_is_refused(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, content: str | None, said: str
@@ -76,8 +76,43 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path):
     with (run / told.HISTORY).open("a") as file:
         file.write('{"step": 125, "verd')
     assert told.read(run)[-1]["step"] == 100
-    with pytest.raises(CheckpointError, match="is no folder"):
+
+
+def test_why_there_is_no_history_is_told(tmp_path: Path):
+    with pytest.raises(CheckpointError, match="There is no folder"):
         told.read(tmp_path / "nothing")
+    with pytest.raises(CheckpointError, match="is no run folder"):
+        told.read(tmp_path)
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(CheckpointError, match="is a file: give the folder"):
+        told.read(tmp_path / "a file")
+    for config, said in (
+        ({"training": {"health_every": 0}}, "health_every=0.*--set health_every=25"),
+        ({"training": {"health_every": 40}}, "has 30 steps so far.*health_every=40"),
+        ({"training": {}}, "made before health was watched"),
+        ({}, "cannot be read"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "log.jsonl").write_text('{"step": 20}\n{"step": 30}\n{"st')
+        with pytest.raises(CheckpointError, match=said):
+            told.read(tmp_path)
+    (tmp_path / told.HISTORY).mkdir()
+    with pytest.raises(CheckpointError, match=r"Cannot read .*health\.jsonl"):
+        told.read(tmp_path)
+
+
+def test_early_health_is_told_as_such(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch):
+    code, text = call(capsys, monkeypatch, run_folder(tmp_path / "short", windows(4)))
+    assert code == 0
+    assert f"Health after step 100: {EARLY}" in text
+    _, text = call(capsys, monkeypatch, run_folder(tmp_path / "long", windows(20)))
+    assert "Health after step 500: healthy" in text
+    _, text = call(capsys, monkeypatch, run_folder(tmp_path / "sick", windows(6, low=0.0)))
+    assert "Health after step 150: wrong range" in text
+    assert (unsure(_lines(windows(4))), unsure(_lines(windows(30))), unsure([])) == (100, 475, 0)
+    bar = draw(_lines(windows(40)), "run").pixels[50]
+    assert (bar[100] == UNSURE).all()
+    assert not (bar[1000] == UNSURE).all()
 
 
 def test_going_back_is_told_and_drawn():
@@ -91,12 +126,32 @@ def test_going_back_is_told_and_drawn():
     ]
     changes = [(change.step, change.verdict, change.back_to) for change in told.changes(lines)]
     assert changes == [
-        (25, "healthy", None), (50, "exploding", None), (50, "exploding", 25), (50, "healthy", None),
-        (75, "oscillating", None),
+        (25, "healthy", None), (50, "exploding", 25), (50, "healthy", None), (75, "oscillating", None),
     ]  # fmt: skip
-    assert sick_spans(lines) == [(25, 50, "exploding"), (50, 100, "oscillating")]
-    assert "went back to step 25" in told.table(lines)
-    assert draw(lines, "run").pixels.dtype == np.uint8
+    assert [line["step"] for line in told.standing(lines)] == [25, 50, 75, 100]
+    assert sick_spans(lines) == [(50, 100, "oscillating")]
+    table = told.table(lines).splitlines()
+    assert table[2:5] == ["      50  exploding -> back to step 25, rates x 0.5", " " * 10 + "c.", " " * 10 + "r."]
+    assert table[-1] == "Health after step 100: oscillating"
+    (curve,) = curves(next(chart for chart in CHARTS if "accuracy" in chart.names), told.standing(lines))
+    assert (curve.steps, curve.values) == ([25, 50, 75, 100], [0.8, 0.7, 0.7, 0.7])
+    picture = draw(lines, "run").pixels
+    assert picture.dtype == np.uint8
+    never_back = [lines[0], *lines[3:]]
+    assert (picture[140:] != draw(never_back, "run").pixels[-len(picture[140:]) :]).any()
+
+
+def test_a_run_that_has_just_gone_back_stands_where_it_went():
+    lines: list[dict[str, Any]] = [
+        {"step": 25, "verdict": "healthy", "accuracy": 0.8},
+        {"step": 50, "verdict": "collapse", "cause": "c", "remedy": "r", "accuracy": 0.9},
+        {"step": 50, "verdict": "collapse", "cause": "c", "back_to": 30, "rate_scale": 0.5},
+    ]
+    assert told.now(lines) == (30, EARLY)
+    assert told.now([lines[1], lines[2] | {"back_to": 0}]) == (0, EARLY)
+    for some in (lines, [lines[1], lines[2] | {"back_to": 0}]):
+        assert "50  collapse -> back to step" in told.table(some)
+        assert draw(some, "run").pixels.shape[1] == WIDTH
 
 
 def test_sick_steps_are_tinted():

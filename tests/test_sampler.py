@@ -1,6 +1,7 @@
 """Images from noise: what picture i depends on, labels, codes, ways between pictures, films, the verb."""
 
 import io
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 import translate
 from translate import checkpoint, cli, files, images, latent, networks
 from translate.checkpoint import About, save_model
+from translate.display import Counting
 from translate.errors import CheckpointError, ConfigError, NotFiniteError
 from translate.images.animation import encode_animation
 
@@ -119,7 +121,7 @@ def test_labels_by_name_by_number_and_in_turn(named: Path):
     sampler = translate.Sampler(named, "cpu")
     cats, dogs, owls = (sampler.sample(12, label=name) for name in ("cat", "dog", "owl"))
     assert not torch.equal(cats, dogs)
-    assert torch.equal(sampler.sample(12, label=1), dogs) and torch.equal(sampler.sample(12, label="2"), owls)
+    assert torch.equal(sampler.sample(12, label=1), dogs) and torch.equal(sampler.sample(12, label=np.int64(2)), owls)
     turns = sampler.sample(6, first=4, label=["owl", "cat"])
     assert torch.equal(turns[::2], owls[4:10:2]) and torch.equal(turns[1::2], cats[5:10:2])
 
@@ -136,6 +138,16 @@ def test_a_name_goes_before_a_number(tmp_path: Path):
     model = make(tmp_path / "digits.safetensors", labels=("2", "1", "0"), classes=3, conditioning="concat")
     sampler = translate.Sampler(model, "cpu")
     assert torch.equal(sampler.sample(2, label="2"), sampler.sample(2, label=0))
+
+
+def test_a_name_of_digits_is_a_name(call: Any, tmp_path: Path):
+    model = make(tmp_path / "digits.safetensors", labels=("9", "10"), classes=2, conditioning="concat")
+    sampler = translate.Sampler(model, "cpu")
+    assert torch.equal(sampler.sample(2, label="10"), sampler.sample(2, label=1))
+    with pytest.raises(ConfigError, match="no label '1'"):
+        sampler.sample(2, label="1")
+    code, text = call("sample", model, "--out", tmp_path / "a.png", "--label", "1", "--device", "cpu")
+    assert code == 2 and "no label '1'" in text
 
 
 def test_codes_are_drawn_or_fixed(infogan: Path):
@@ -173,6 +185,19 @@ def test_what_will_not_do_is_named(plain: Path, named: Path, infogan: Path):
         (lambda: one.batches(1, first=-1), "first=-1"),
         (lambda: one.batches(1, seed=-1), "seed=-1"),
         (lambda: one.batches(1, truncation=0), "truncation=0"),
+        (lambda: one.sample(2.5), "count=2.5 will not do: a whole number, 1 or more"),
+        (lambda: one.sample("2"), "count='2' will not do: a whole number"),
+        (lambda: one.sample(True), "count=True will not do"),
+        (lambda: one.sample(1, seed=1.5), "seed=1.5 will not do: a whole number, 0 or more"),
+        (lambda: one.sample(1, first=None), "first=None"),
+        (lambda: one.sample(1, truncation="x"), "truncation='x' will not do: a number above 0"),
+        (lambda: one.sample(1, truncation=True), "truncation=True"),
+        (lambda: one.interpolate(2.0, 4), "points=2.0 will not do"),
+        (lambda: three.sample(1, label=1.5), "label=1.5 will not do: the name of a class"),
+        (lambda: three.sample(1, label=[True]), "label=True will not do"),
+        (lambda: codes.sample(1, codes="ab"), "codes=ab will not do: this model takes 2 finite numbers"),
+        (lambda: codes.sample(1, codes=[True, False]), "takes 2 finite numbers"),
+        (lambda: codes.sample(1, codes=0.5), "takes 2 finite numbers"),
         (lambda: one.interpolate(1, 4), "points=1 will not do: 2 or more"),
         (lambda: one.interpolate(2, 1), "frames=1 will not do: 2 or more"),
     ):
@@ -367,7 +392,7 @@ def test_a_sheet_has_a_path_a_row(call: Any, plain: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-n", "0", "--out", "a.png"], "Setting count=0 will not do"),
+        (["-n", "0", "--out", "a.png"], "--count (-n) 0 will not do"),
         (["--out", "a.pgn"], "Did you mean '.png'"),
         (["--out", "folder", "--format", "jepg"], "Did you mean '.jpg'"),
         (["--out", "a.gif", "--interpolate"], "a film is a .webp"),
@@ -375,11 +400,28 @@ def test_a_sheet_has_a_path_a_row(call: Any, plain: Path, tmp_path: Path):
         (["--out", "a.png", "--frames", "4"], "--frames works only with --interpolate"),
         (["--out", "a.webp", "--fps", "4"], "--fps works only with --interpolate"),
         (["--out", "a.png", "--interpolate", "--columns", "4"], "where no path is a row"),
-        (["--out", "a.png", "-n", "1", "--interpolate"], "points=1 will not do"),
+        (["--out", "a.png", "-n", "1", "--interpolate"], "--count (-n) 1 will not do: --interpolate"),
         (["--out", "a.png", "--codes", "1;2"], "--codes takes numbers"),
-        (["--out", "a.png", "--truncation", "-1"], "truncation=-1.0 will not do"),
+        (["--out", "a.png", "--truncation", "-1"], "--truncation -1.0 will not do"),
         (["--out", "a.png", "--overwrite"], "--overwrite works only with --out FOLDER"),
+        (["--out", "a.webp", "--interpolate", "--fps", "200"], "--fps 200.0 will not do"),
+        (["--out", "a.png", "--codes", "0.5,2"], "--codes 0.5,2 will not do: each is from -1 to 1"),
+        (["--out", "a.png", "--codes", "0.5"], "--codes [0.5]: this model was trained without"),
+        (["--out", "a.png", "--label", "cat"], "--label 'cat': this model was trained without"),
         (["--out", "a.png", "-n", "2000000"], "too many for one picture"),
+        (
+            ["--out", "a.jpg", "-n", "4000", "--columns", "4000"],
+            "71998 x 16 pixels is too large for .jpg, which holds",
+        ),
+        (["--out", "a.webp", "-n", "1000", "--columns", "1"], "more --columns, or give --out a .png"),
+        (["--out", "a.webp", "-n", "1000", "--columns", "1000"], "fewer --columns, or give --out a .png"),
+        (["--out", "a.gif", "-n", "4000", "--columns", "1"], "is too large for .gif, which holds 65535"),
+        (["--out", "a.png", "-n", "3", "--columns", "99999999"], "fewer --columns, or give --out a folder"),
+        (["--out", "a.jpg", "--interpolate", "-n", "2", "--frames", "9000"], "lower --frames, or give"),
+        (["--out", "a.webp", "--interpolate", "-n", "2", "--frames", "99999"], "A film of 199998 frames is too long"),
+        (["--out", "a.pgm"], "a .pgm is grey"),
+        (["--out", "/dev/full"], "/dev/full is no file but a device"),
+        (["--out", "/proc/new.png"], "Cannot write /proc/new.png"),
         (["--out", "plain.safetensors/folder"], "Cannot write"),
     ],
 )
@@ -399,6 +441,7 @@ def test_a_disk_that_takes_nothing_is_named(call: Any, plain: Path, tmp_path: Pa
     monkeypatch.setattr(files, "publish", full)
     code, text = call("sample", plain, "-n", 40, "--out", tmp_path / "out", "--device", "cpu")
     assert code == 2 and "No space left" in text
+    assert f"0 of 40 images are in {tmp_path / 'out'}" in text and "--first 0 -n 40 --overwrite" in text
 
 
 def test_ctrl_c_ends_with_130(call: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -407,7 +450,43 @@ def test_ctrl_c_ends_with_130(call: Any, plain: Path, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(files, "publish", interrupted)
     code, text = call("sample", plain, "-n", 4, "--out", tmp_path / "out", "--device", "cpu")
-    assert code == 130 and "Stopped" in text
+    assert code == 130 and "Stopped. 0 of 4 images are in" in text
+
+
+def test_what_was_stopped_goes_on(call: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    words = ("sample", plain, "--out", tmp_path / "out", "--device", "cpu")
+    with monkeypatch.context() as patched:
+        counted = Counting.__enter__
+
+        def stopping(self: Counting) -> Any:
+            counted(self)
+            return lambda done, total: signal.raise_signal(signal.SIGINT) if done == 5 else None
+
+        patched.setattr(Counting, "__enter__", stopping)
+        code, text = call(*words, "-n", 40, "--first", 2)
+    rest = ["--first", "7", "-n", "35", "--overwrite"]
+    assert code == 130 and "5 of 40 images are in" in text and " ".join(rest) in text
+    assert len(list((tmp_path / "out").iterdir())) < 40
+    assert call(*words, *rest)[0] == 0
+    assert call(*words[:3], tmp_path / "whole", *words[4:], "-n", 40, "--first", 2)[0] == 0
+    whole = sorted((tmp_path / "whole").iterdir())
+    assert [path.read_bytes() for path in whole] == [path.read_bytes() for path in sorted((tmp_path / "out").iterdir())]
+
+
+def test_a_way_that_was_stopped_begins_again(call: Any, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise files.failure(tmp_path / "out", OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(files, "publish", full)
+    words = ("--interpolate", "-n", 3, "--frames", 4, "--out", tmp_path / "out", "--device", "cpu")
+    code, text = call("sample", plain, *words)
+    assert code == 2 and "0 of 12 images" in text and "--first" not in text and "--overwrite" in text
+
+
+def test_a_file_is_no_folder(call: Any, plain: Path, tmp_path: Path):
+    (tmp_path / "mine").write_text("mine")
+    code, text = call("sample", plain, "--out", tmp_path / "mine", "--device", "cpu")
+    assert code == 2 and "is a file: give --out a folder" in text and (tmp_path / "mine").read_text() == "mine"
 
 
 def test_help_needs_no_torch():

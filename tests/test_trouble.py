@@ -10,8 +10,10 @@ import torch
 from test_fit import assert_same, final, train
 
 from translate import checkpoint
-from translate.errors import TrainingError
+from translate.config import TrainingSettings
+from translate.errors import ConfigError, TrainingError
 from translate.health import HEALTHY, Verdict, monitor
+from translate.recovery import Recovery
 from translate.trainer import Trainer
 
 SICK = Verdict("collapse", "all samples are one", "Lower the rate")
@@ -57,8 +59,8 @@ def test_a_warning_changes_nothing(pictures: Path, tmp_path: Path, judged: Any, 
     warned = fit(pictures, mode="dcgan", out=tmp_path, name="warned", config=plain / "config.json")
     assert values["training"]["on_trouble"] == "warn"
     said = capsys.readouterr().err
-    assert said.count("Step 4: training is collapse: all samples are one. Lower the rate") == 1
-    assert said.count("Step 10: training is healthy again") == 1  # after three windows without a finding
+    assert said.count("Step 4: collapse: all samples are one. Lower the rate") == 1
+    assert said.count("Step 10: healthy again") == 1  # after three windows without a finding
     assert [line["verdict"] for line in lines(warned)] == ["healthy", *["collapse"] * 3, "healthy", "healthy"]
     assert_same(final(plain)["method"], final(warned)["method"])
 
@@ -76,11 +78,11 @@ def test_act_goes_back_with_half_the_rate(pictures: Path, tmp_path: Path, judged
     judged(lambda step, count: step == 6 and count < 4)
     run = train(pictures, "dcgan", tmp_path, **OFTEN, on_trouble="act", schedule="constant")
     found = lines(run)
-    assert [line["step"] for line in found] == [2, 4, 6, 6, 6, 8, 10, 12]
-    assert (found[3]["back_to"], found[3]["rate_scale"]) == (4, 0.5)
+    assert [line["step"] for line in found] == [2, 4, 6, 6, *range(2, 13, 2)]
+    assert (found[3]["back_to"], found[3]["rate_scale"]) == (0, 0.5)  # trouble may be older than it is known
     assert (final(run)["rate_scale"], final(run)["rollbacks"], final(run)["step"]) == (0.5, 1, 12)
     steps = [(line["step"], line["G/learning_rate"]) for line in lines(run, "log.jsonl") if "epoch" in line]
-    assert steps == [(step, pytest.approx(2e-4 if step <= 4 else 1e-4)) for step in range(1, 13)]
+    assert steps == [(step, pytest.approx(1e-4)) for step in range(1, 13)]
 
 
 def test_act_gives_up_after_three_times(pictures: Path, tmp_path: Path, judged: Any):
@@ -150,3 +152,30 @@ def test_lines_of_steps_that_a_kill_undid_are_dropped(pictures: Path, tmp_path: 
         file.write('{"step": 8, "verdict": "healthy"}\n{"st')
     train(pictures, "dcgan", tmp_path, "parts", **OFTEN, resume=True)
     assert lines(whole) == lines(parts)
+
+
+def test_a_checkpoint_counts_as_healthy_only_once_trouble_would_be_known(tmp_path: Path):
+    settings = TrainingSettings.checked({"on_trouble": "act", "health_every": 10, "probe_every": 0})
+    recovery = Recovery(tmp_path, settings)
+    recovery.begin({"step": 0}, HEALTHY)
+    for step in range(50, 450, 50):
+        recovery.keep({"step": step}, HEALTHY)
+        loaded = recovery.load()
+        assert loaded is not None and loaded["step"] == (0 if step < 200 else 50 if step < 350 else 200)
+    recovery.keep({"step": 450}, SICK)
+    assert recovery.candidate is None and recovery.load() == {"step": 200}
+    recovery.keep({"step": 700}, HEALTHY)  # a new candidate, no more
+    assert recovery.load() == {"step": 200}
+
+
+def test_without_act_there_is_nothing_old_to_go_back_to(tmp_path: Path):
+    acting = Recovery(tmp_path, TrainingSettings.checked({"on_trouble": "act"}))
+    acting.begin({"step": 0}, HEALTHY)
+    acting.keep({"step": 5}, HEALTHY)
+    Recovery(tmp_path, TrainingSettings()).keep({"step": 9}, HEALTHY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_act_without_verdicts_is_refused():
+    with pytest.raises(ConfigError, match="on_trouble=act waits for verdicts"):
+        TrainingSettings.checked({"on_trouble": "act", "health_every": 0})

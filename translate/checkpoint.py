@@ -3,7 +3,8 @@
 model.safetensors    networks that translate, and in the metadata all that it takes to use them alone
 best.safetensors     the same, at the best validation
 last.pt              everything a resumed run needs; tensors and plain values only, loads with weights_only=True
-healthy.pt           the same, at the last checkpoint that was healthy; with --on-trouble act
+healthy.pt           the same, at the last checkpoint after which training stayed healthy; with --on-trouble act
+candidate.pt         the same, at a checkpoint that may become that
 config.json          every setting, readable without the code
 """
 
@@ -25,7 +26,7 @@ from translate.config import Role
 from translate.errors import CheckpointError, TranslateError
 
 MODEL, BEST, LAST, CONFIG = "model.safetensors", "best.safetensors", "last.pt", "config.json"
-HEALTHY = "healthy.pt"
+HEALTHY, CANDIDATE = "healthy.pt", "candidate.pt"
 FORMAT = 1
 
 

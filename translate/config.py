@@ -124,6 +124,12 @@ class TrainingSettings(Config):
     tensorboard: bool = Field(False, description="Write TensorBoard files too (needs the extra tensorboard).")
 
     @model_validator(mode="after")
+    def _trouble_is_looked_for(self) -> Self:
+        if self.on_trouble != "warn" and not self.health_every:
+            raise ValueError(f"on_trouble={self.on_trouble} waits for verdicts, and health_every=0 asks for none")
+        return self
+
+    @model_validator(mode="after")
     def _one_length(self) -> Self:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps are both given: choose one")

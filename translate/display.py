@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from translate.run import Report
+from translate.report import Report
 
 
 class Screen(Console):

@@ -127,7 +127,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
         version=__version__,
         **method.described(),
     )
-    run = Run(folder, trainer, training, about, held_out, _fingerprint(train, layout.root))
+    run = Run(folder, trainer, training, about, held_out, _fingerprint(train, layout.root, labels))
     rounds.play(run, trainer, train, chosen, display)
     distributed.barrier()  # no process goes on, or ends, before the main one has written all
     return folder
@@ -202,12 +202,11 @@ def _statistics(method: Method, batch_size: int) -> Any:
     return "image" if batch_norm and batch_size == 1 and translates else "running"
 
 
-def _fingerprint(train: ImageDataset, root: Path) -> str:
-    """Changes when files come, go or are renamed, not when the whole data set moves."""
+def _fingerprint(train: ImageDataset, root: Path, labels: Labels | None) -> str:
+    """Changes when files come, go, are renamed or change class, not when the whole data set moves."""
     digest = hashlib.sha256()
-    for domain in train.domains:
-        for source in domain:
-            digest.update(
-                f"{source.path.relative_to(root).as_posix()} {source.half}\0".encode(errors="surrogateescape")
-            )
+    for source in (source for domain in train.domains for source in domain):
+        label = f" {labels.of[source.path]}" if labels else ""
+        line = f"{source.path.relative_to(root).as_posix()} {source.half}{label}\0"
+        digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()

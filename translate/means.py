@@ -18,14 +18,17 @@ class Means:
 
     def add(self, scalars: Mapping[str, Tensor]) -> None:
         for name, value in scalars.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            # What was restored lies on the CPU until its next value comes.
+            self._sums[name] = self._sums[name].to(value.device) + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def take(self) -> dict[str, float]:
         """The means over all processes, each of which must call, by sorted name; begins anew."""
         names = sorted(self._sums)
         means = distributed.average([self._sums[name] / self._counts[name] for name in names])
-        values = torch.stack([mean.double() for mean in means]).tolist() if means else []  # one wait for all
+        device = next((mean.device for mean in means if mean.device.type != "cpu"), torch.device("cpu"))
+        together = [mean.to(device).double() for mean in means]  # one wait for all
+        values = torch.stack(together).tolist() if together else []
         self.clear()
         return dict(zip(names, values, strict=True))
 

@@ -90,15 +90,15 @@ def _stretch(
             if report:
                 display.report(report, trainer.total)
             _tell(run, trainer, display)
-            if acts and run.watch.due(trainer.step) and distributed.any_true(not run.watch.verdict.healthy):
-                return run.watch.verdict
+            if acts and run.watch.due(trainer.step) and distributed.any_true(not run.watch.finding.healthy):
+                return run.watch.finding
     return None
 
 
 def _tell(run: Run, trainer: Trainer, display: Display) -> None:
     """Say each new verdict once."""
     for verdict in run.troubles:
-        display.note(f"Step {trainer.step}: training is {verdict.line}" + " again" * verdict.healthy)
+        display.note(f"Step {trainer.step}: {verdict.line}" + " again" * verdict.healthy)
     run.troubles.clear()
 
 
@@ -106,7 +106,7 @@ def _go_back(run: Run, trainer: Trainer, trouble: Verdict, display: Display) -> 
     sick = trainer.step
     if not run.roll_back(trouble):
         raise TrainingError(
-            f"Step {sick}: {trouble.line} {_why_not_back(run)}; {run.folder} keeps the last checkpoint. "
+            f"Step {sick}: {trouble.line}. {_why_not_back(run)}; {run.folder} keeps the last checkpoint. "
             f"`translate health {quote(str(run.folder))}` draws what happened."
         )
     display.note(

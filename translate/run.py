@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,14 @@ from translate.data.batch import Batch
 from translate.errors import CheckpointError
 from translate.health import Verdict
 from translate.log import Log
-from translate.means import Means
 from translate.methods import Held
+from translate.recovery import Recovery
+from translate.report import Report, Window
 from translate.trainer import Trainer
 from translate.validation import HeldOut, deployed, score
 from translate.watch import Watch
 
 ROLLBACKS = 3
-
-
-@dataclass(frozen=True)
-class Report:
-    """One line of the log: mean losses since the last, rates, speed and where the time went."""
-
-    step: int
-    epoch: float
-    losses: dict[str, float]
-    rates: dict[str, float]
-    images_per_second: float
-    steps_per_second: float
-    data_share: float
-    verdict: str = ""
 
 
 class Run:
@@ -69,10 +56,11 @@ class Run:
         self.troubles: list[Verdict] = []
         """Verdicts that are news, for who plays the rounds to tell and to take away."""
         self.rollbacks = 0
+        self.recovery = Recovery(folder, settings)
         self._saved_at: int | None = None
         self._log: Log | None = None
         self._lock: int | None = None
-        self._reset_window()
+        self._window = Window()
 
     def open(self, config: dict[str, Any]) -> None:
         """Take up what the folder holds, or begin it, with `config` for its config.json.
@@ -95,6 +83,10 @@ class Run:
             self._log = Log(self.folder, self.trainer.step, self.settings.tensorboard)
         if not resumed:
             self.save()
+        if self.settings.on_trouble == "act":
+            state = self._state()
+            if distributed.is_main():
+                self.recovery.begin(state, self.watch.verdict)
 
     def _restore(self, last: Path) -> None:
         state = checkpoint.load_state(last)
@@ -108,6 +100,15 @@ class Run:
                 "give more --steps or --epochs to make it longer."
             )
         self._take_up(state)
+        self.watch.drop_lines()
+        self.rollbacks = state.get("rollbacks", 0)
+        self.recovery.candidate = state.get("candidate")
+        if self.rollbacks:
+            self.notices.append(
+                f"The learning rates are multiplied by {self.trainer.rate_scale:g}: the run went back {self.rollbacks} "
+                f"of {ROLLBACKS} times."
+            )
+        self._refuse_other_labels()
         self.best = self._best_so_far()
         if state["fingerprint"] != self.fingerprint:
             self.notices.append("The data set has changed since the run was saved: it does not go on exactly.")
@@ -121,8 +122,17 @@ class Run:
         """What the run itself, besides the trainer, has in a checkpoint."""
         self.scores = state["scores"]
         self.history = [Held(*held) for held in state.get("history", [])]
-        self.rollbacks = state.get("rollbacks", 0)
-        self.watch.restore(state.get("health"))
+        if state.get("health"):
+            self.watch.restore(state["health"])
+
+    def _refuse_other_labels(self) -> None:
+        path = self.folder / checkpoint.MODEL
+        before = checkpoint.read_header(path).get("labels", []) if path.exists() else []
+        if before and tuple(before) != self.about.labels:
+            raise CheckpointError(
+                f"{self.folder} was trained on the classes {', '.join(before)}, not on {', '.join(self.about.labels)}: "
+                "choose another --name."
+            )
 
     def _best_so_far(self) -> float:
         """The score of best.safetensors, which may be newer than last.pt."""
@@ -138,24 +148,28 @@ class Run:
 
     def after_step(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> Report | None:
         """Record a step; report, validate, sample and save when due. Returns the report if one was due."""
-        self._count(losses, images, data_seconds)
+        self._window.add(losses, images, data_seconds)
         step, ends = self.trainer.step, self.trainer.step == self.trainer.total
-        if verdict := self.watch.after_step(step, losses):
-            self.troubles.append(verdict)
+        validates = _due(step, self.settings.validate_every, ends) or self.trainer.method.looks(step)
+        samples = _due(step, self.settings.sample_every, ends)
+        if validates or samples or self.watch.due(step):
+            self.trainer.check_finite()
         report = self._report() if ends or step % self.settings.report_every == 0 else None
         began = time.perf_counter()
-        if _due(step, self.settings.validate_every, ends) or self.trainer.method.looks(step):
+        if verdict := self.watch.after_step(step, losses):
+            self.troubles.append(verdict)
+        if validates:
             self.validate()
-        if _due(step, self.settings.sample_every, ends):
+        if samples:
             self.sample()
         if _due(step, self.settings.save_every, ends):
             self.save()
-        self._since += time.perf_counter() - began  # speeds are those of training
+        self._window.leave_out(time.perf_counter() - began)
         return report
 
     def close(self) -> None:
         """Report and save what is not yet, and close the log."""
-        if self._window:
+        if self._window.steps:
             self._report()
         if self._saved_at != self.trainer.step:
             self.save()
@@ -176,38 +190,46 @@ class Run:
         """Write last.pt and model.safetensors, each whole or not at all."""
         self.trainer.check_finite()
         self._saved_at = self.trainer.step
-        state = self.trainer.state() | {"rollbacks": self.rollbacks, "health": self.watch.state()}
+        state = self._state()
         if not distributed.is_main():
             return
-        state |= {"scores": self.scores, "fingerprint": self.fingerprint, "history": [tuple(h) for h in self.history]}
-        checkpoint.save_state(self.folder / checkpoint.LAST, state)
-        if self.settings.on_trouble == "act" and self.watch.verdict.healthy:
-            checkpoint.save_state(self.folder / checkpoint.HEALTHY, state)
+        self.recovery.keep(state, self.watch.verdict)
+        checkpoint.save_state(self.folder / checkpoint.LAST, state | {"candidate": self.recovery.candidate})
         self._save_model(checkpoint.MODEL)
+
+    def _state(self) -> dict[str, Any]:
+        """All that a resumed run needs; every process must ask."""
+        return self.trainer.state() | {
+            "scores": self.scores,
+            "fingerprint": self.fingerprint,
+            "history": [tuple(held) for held in self.history],
+            "rollbacks": self.rollbacks,
+            "health": self.watch.state(),
+        }
 
     def roll_back(self, verdict: Verdict) -> bool:
         """Go back to the last healthy checkpoint with half the learning rate; False: there is none, or it was tried.
 
         Every process must call. The log forgets what came after; health.jsonl tells of it.
         """
-        path = self.folder / checkpoint.HEALTHY
-        if self.rollbacks >= ROLLBACKS or not path.exists():
+        state = self.recovery.load() if self.rollbacks < ROLLBACKS else None
+        distributed.barrier()  # nobody writes before all have read
+        if state is None:
             return False
         tried, scale, lines, sick = self.rollbacks + 1, self.trainer.rate_scale / 2, self.watch.lines, self.trainer.step
-        state = checkpoint.load_state(path)
         self.trainer.restore(state)
         self.trainer.forgive()
-        self._take_up(state | {"health": None})
-        self.watch.monitor.forget()
+        self._take_up(state)
         self.rollbacks, self.trainer.rate_scale, self.watch.lines = tried, scale, lines
         acted = {"step": sick, "verdict": verdict.name, "cause": verdict.cause}
         self.watch.write(acted | {"back_to": self.trainer.step, "rate_scale": scale})
+        if distributed.is_main():
+            self.recovery.drop()
+        self._window = Window()
+        self.save()
         if self._log:
             self._log.close()
             self._log = Log(self.folder, self.trainer.step, self.settings.tensorboard)
-        self._reset_window()
-        distributed.barrier()  # nobody writes before all have read
-        self.save()
         return True
 
     def _save_model(self, name: str) -> None:
@@ -243,43 +265,11 @@ class Run:
     def _moved(self, batch: Batch) -> Batch:
         return batch.to(self.trainer.device, self.trainer.dtype, self.trainer.memory_format)
 
-    def _reset_window(self) -> None:
-        self._means = Means()
-        self._window = self._images = 0
-        self._data_seconds = 0.0
-        self._since = time.perf_counter()
-
-    def _count(self, losses: dict[str, Tensor], images: int, data_seconds: float) -> None:
-        self._means.add(losses)
-        self._window += 1
-        self._images += images
-        self._data_seconds += data_seconds
-
     def _report(self) -> Report:
-        losses = self._means.take()
-        elapsed = time.perf_counter() - self._since
-        report = Report(
-            step=self.trainer.step,
-            epoch=self.trainer.epoch,
-            losses=losses,
-            rates=self.trainer.current_rates(),
-            images_per_second=self._images / elapsed,
-            steps_per_second=self._window / elapsed,
-            data_share=self._data_seconds / elapsed,
-            verdict="" if self.watch.verdict.healthy else self.watch.verdict.name,
-        )
-        rates = {f"{player}/learning_rate": rate for player, rate in report.rates.items()}
-        self._write(
-            {
-                "step": report.step,
-                "epoch": round(report.epoch, 4),
-                **report.losses,
-                **rates,
-                "images_per_second": round(report.images_per_second, 3),
-                "data_share": round(report.data_share, 4),
-            }
-        )
-        self._reset_window()
+        verdict = self.watch.verdict
+        report = self._window.report(self.trainer, "" if verdict.healthy else verdict.name)
+        self._write(report.line())
+        self._window = Window()
         return report
 
     def _write(self, line: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -86,11 +87,12 @@ class Sampler:
     ) -> Tensor:
         """Images `first` to `first + count - 1` of `seed`, (count, C, size, size).
 
-        `label` is a name or a number of `labels`, or several of them, of which image i has number i modulo their count;
-        None: each image draws its class from all of them evenly. `codes` (K,) are InfoGAN's continuous codes; several
-        rows (M, K) are used in turn, too; None: drawn evenly from [-1, 1]. `truncation` is what `latent.truncate`
-        takes. Raises ConfigError for what the model does not have or that will not do, NotFiniteError if a value that
-        comes out is not finite.
+        `label` is one of `labels` as a str, or the place of one as an int, from 0 on; "9" is the class of that name
+        wherever it stands. Of several of them image i has number i modulo their count; None: each image draws its class
+        from all of them evenly. `codes` (K,) are InfoGAN's continuous codes; several rows (M, K) are used in turn, too;
+        None: drawn evenly from [-1, 1], which is what the network knows, though Chen et al. (2016) show codes from -2
+        to 2. `truncation` is what `latent.truncate` takes. Raises ConfigError for what the model does not have or that
+        will not do, NotFiniteError if a value that comes out is not finite.
         """
         return torch.cat(
             list(self.batches(count, seed=seed, first=first, label=label, truncation=truncation, codes=codes))
@@ -147,10 +149,12 @@ class Sampler:
 
     def _asked(self, seed: int, truncation: float | None, label: Label | Sequence[Label] | None, codes: Any) -> _Asked:
         _check_numbers(seed=(seed, 0))
-        if label is None:
-            labels = []
-        else:
-            labels = [label] if isinstance(label, str | int) else list(label)
+        if truncation is not None and (isinstance(truncation, bool) or not isinstance(truncation, Real)):
+            raise ConfigError(f"truncation={truncation!r} will not do: a number above 0; 2 changes little, 0.5 much.")
+        labels: list[Label] = []
+        if label is not None:
+            several = isinstance(label, Sequence) and not isinstance(label, str)
+            labels = list(cast(Sequence[Label], label)) if several else [cast(Label, label)]
             if not labels:
                 raise ConfigError("label=() names no class: leave it out for all of them.")
         asked = _Asked(seed, truncation, tuple(map(self._number, labels)), self._checked_codes(codes))
@@ -158,16 +162,20 @@ class Sampler:
         return asked
 
     def _number(self, label: Label) -> int:
-        """The number of the class `label`; a name goes before a number."""
+        """The number of the class `label`: text is a name, an int a number."""
         if not self.labels:
             raise ConfigError(f"label={label!r}: this model was trained without labels; leave it out.")
-        if isinstance(label, str) and label in self.labels:
-            return self.labels.index(label)
-        number = int(label) if isinstance(label, int) or label.isdecimal() else -1
-        if number not in range(len(self.labels)):
-            numbers = f" Or a number, 0 to {len(self.labels) - 1}."
-            raise ConfigError(f"This model has no label {label!r}.{near_miss(str(label), self.labels)}{numbers}")
-        return number
+        if isinstance(label, str):
+            if label in self.labels:
+                return self.labels.index(label)
+            shown = ", ".join(self.labels[:12]) + ", ..."
+            known = near_miss(label, self.labels) or f" It has {len(self.labels)}: {shown}"
+            raise ConfigError(f"This model has no label {label!r}.{known}")
+        if isinstance(label, bool) or not isinstance(label, Integral):
+            raise ConfigError(f"label={label!r} will not do: the name of a class as a str, or its number as an int.")
+        if label not in range(len(self.labels)):
+            raise ConfigError(f"This model has no label {label}: its numbers go from 0 to {len(self.labels) - 1}.")
+        return int(label)
 
     def _checked_codes(self, codes: Any) -> Tensor | None:
         """`codes` as (M, K) of floats."""
@@ -175,13 +183,21 @@ class Sampler:
             return None
         wanted = self._network.continuous
         if not wanted:
-            raise ConfigError("codes are given: this model was trained without continuous codes; leave them out.")
-        given = torch.as_tensor(codes, dtype=torch.float32).detach().cpu()
-        rows = given[None] if given.ndim == 1 else given
-        if rows.ndim != 2 or not len(rows) or rows.shape[1] != wanted or not rows.isfinite().all():
             raise ConfigError(
-                f"codes={given.tolist()} will not do: this model takes {wanted} finite numbers, or rows of them."
+                f"codes={_shown(codes)}: this model was trained without continuous codes; leave them out."
             )
+        takes = ConfigError(
+            f"codes={_shown(codes)} will not do: this model takes {wanted} finite numbers, or rows of them."
+        )
+        try:
+            given = torch.as_tensor(codes).detach().cpu()
+        except (TypeError, ValueError, RuntimeError):
+            raise takes from None
+        rows = given[None].float() if given.ndim == 1 else given.float()
+        if given.dtype == torch.bool or given.is_complex():
+            raise takes
+        if rows.ndim != 2 or not len(rows) or rows.shape[1] != wanted or not rows.isfinite().all():
+            raise takes
         return rows
 
     def _starts(self, asked: _Asked, indices: Sequence[int]) -> Starts:
@@ -241,7 +257,13 @@ def _filled(part: Tensor, rows: int) -> Tensor:
 
 
 def _check_numbers(**given: tuple[int, int]) -> None:
-    """Raise ConfigError for the first of {name: (value, least)} that is below its least."""
+    """Raise ConfigError for the first of {name: (value, least)} that is no whole number or below its least."""
     for name, (value, least) in given.items():
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ConfigError(f"{name}={value!r} will not do: a whole number, {least} or more.")
         if value < least:
             raise ConfigError(f"{name}={value} will not do: {least} or more.")
+
+
+def _shown(codes: Any) -> Any:
+    return codes.tolist() if isinstance(codes, Tensor) else codes

@@ -17,7 +17,17 @@ from translate.version import __version__
 WITHOUT_EFFECT = {"device", "workers", "threads", "compile", "cache", "tensorboard", "licence"}
 WITHOUT_EFFECT |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
 WITHOUT_EFFECT |= {"health_every", "probe_every"}
-FREE_ON_RESUME = {"epochs", "steps", "clip", "learning_rate", "learning_rate_d", "precision", "skip_bad", "on_trouble"}
+FREE_ON_RESUME = {
+    "epochs",
+    "steps",
+    "clip",
+    "learning_rate",
+    "learning_rate_d",
+    "precision",
+    "skip_bad",
+    "on_trouble",
+    "labels",
+}
 
 
 @dataclass(frozen=True)
@@ -64,22 +74,30 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         raise ConfigError(f"The saved config does not hold settings: {', '.join(groups)} are groups of name and value.")
     new = sort_settings(asked, groups)
     flat = {key: value for group in groups for key, value in {**saved.get(group, {}), **new[group]}.items()}
-    usual = find_method(mode).usually(flat)
+    kind = find_method(mode)
+    usual = kind.usually(flat)
+    before = kind.usually({key: value for group in groups for key, value in saved.get(group, {}).items()})
+    # What follows from another setting (a preset, a size) follows from the one that is asked for now.
+    follows = {key for key, value in usual.items() if before.get(key) != value}
     merged: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():
         old = dict(saved.get(name, {}))
         unknown = sorted(set(old) - set(group.model_fields))
         if unknown:
             raise ConfigError(f"The saved config has settings that this version does not know: {', '.join(unknown)}.")
+        old = {key: value for key, value in old.items() if key not in follows}
         if {"epochs", "steps"} & set(new[name]):
             old = {key: value for key, value in old.items() if key not in ("epochs", "steps")}
         merged[name] = {key: value for key, value in usual.items() if key in group.model_fields} | old | new[name]
     if merged["training"].get("epochs") is None and merged["training"].get("steps") is None:
         merged["training"]["epochs"] = 200
+    data = DataSettings.checked(merged["data"])
+    if data.preprocess == "none" and not kind.any_size:
+        raise ConfigError(f"--mode {mode} makes images of one size: preprocess=none leaves them as they are.")
     return Settings(
         mode=mode,
         dataset=dataset,
-        data=DataSettings.checked(merged["data"]),
+        data=data,
         training=TrainingSettings.checked(merged["training"]),
         method=groups["method"].checked(merged["method"]),
     )

@@ -56,6 +56,12 @@ class Trainer:
         self.step = 0
         self.looks_at_once = device.type == "cpu"  # where looking at a value does not wait for anything
         self._averages = copy.deepcopy(method.generators()) if settings.ema else None
+        made = {id(p) for network in method.generators().values() for p in network.parameters()}
+        self._makers = {
+            player
+            for player, optimizer in self.optimizers.items()
+            if any(id(p) in made for group in optimizer.param_groups for p in group["params"])
+        }
         self._unchecked: list[tuple[str, Tensor]] = []
         if settings.compile:
             if not method.compilable:
@@ -85,7 +91,8 @@ class Trainer:
             if not turn:
                 break
             losses.update(turn)
-        self._update_averages()
+        if self._makers & {name.partition("/")[0] for name in losses}:
+            self._update_averages()
         self.step += 1
         return losses
 

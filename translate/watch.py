@@ -47,6 +47,11 @@ class Watch:
         """The last one."""
         return self.monitor.verdict
 
+    @property
+    def finding(self) -> Verdict:
+        """Of the last window alone."""
+        return self.monitor.finding
+
     def due(self, step: int) -> bool:
         """Whether a verdict falls on `step`; the same in every process."""
         return self.settings.health_every > 0 and step % self.settings.health_every == 0
@@ -94,14 +99,14 @@ class Watch:
     def state(self) -> dict[str, Any]:
         return self.monitor.state() | {"lines": self.lines}
 
-    def restore(self, state: Mapping[str, Any] | None) -> None:
-        """Take up `state`, without the lines that a killed run wrote after it; None: there was no watch."""
-        if state is None:
-            return
+    def restore(self, state: Mapping[str, Any]) -> None:
         self.monitor.restore(state)
         self.lines = state["lines"]
+
+    def drop_lines(self) -> None:
+        """Take away from health.jsonl what a killed run wrote after the state that was restored."""
         if distributed.is_main() and self.path.exists():
-            kept = self.path.read_text(encoding="utf-8").splitlines()[: self.lines]
+            kept = self.path.read_text(encoding="utf-8", errors="replace").splitlines()[: self.lines]
             files.write_bytes(self.path, "".join(line + "\n" for line in kept).encode())
 
 

@@ -45,7 +45,7 @@ ASKED = {"agreement": 0.9, "diversity": 0.6, "in pixels": 0.6}
 JOBS = {
     "unconditional": Job(1500, {}, {"classes": 10, "KL": 0.1, "coverage": 0.25}),
     "concat": Job(1500, {"conditioning": "concat"}, ASKED),
-    "projection": Job(1500, {"conditioning": "projection", "conditioning_g": "batchnorm"}, ASKED),
+    "projection": Job(2500, {"conditioning": "projection", "conditioning_g": "batchnorm"}, ASKED),
     "acgan": Job(1500, {"conditioning": "acgan"}, ASKED),
     # As published, G learns faster than D. With little noise, kinds of digits are to be told by the code.
     "infogan": Job(

@@ -127,6 +127,8 @@ def _print(report: "Report") -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("layout", report.layout or "not understood")
     table.add_row("images", ", ".join(f"{folder} {count}" for folder, count in report.folders.items()))
+    if report.classes:
+        table.add_row("classes", _describe_classes(report.classes))
     table.add_row("sizes", _describe_sizes(report))
     table.add_row("channels", ", ".join(f"{channels}" for channels in sorted(report.channels)))
     table.add_row("depth", ", ".join(sorted(report.depths)))
@@ -136,6 +138,12 @@ def _print(report: "Report") -> None:
     for text in report.troubles:
         console.print(f"trouble: {text}", markup=False, highlight=False, soft_wrap=True)
     console.print("Fine." if report.ok else f"{len(report.troubles)} kinds of trouble.", markup=False)
+
+
+def _describe_classes(classes: dict[str, int], most: int = 12) -> str:
+    shown = ", ".join(f"{name} {count}" for name, count in list(classes.items())[:most])
+    more = f" and {len(classes) - most} more" if len(classes) > most else ""
+    return f"{len(classes)}: {shown}{more}"
 
 
 def _describe_sizes(report: "Report") -> str:

@@ -4,14 +4,15 @@ import hashlib
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from translate import images
-from translate.data.layout import Layout, detect
+from translate.data.labels import read_labels
+from translate.data.layout import Kind, Layout, detect
 from translate.errors import DataError, ImageError
 
 Progress = Callable[[int, int], None]
@@ -21,7 +22,10 @@ _SPLIT = re.compile(r"(train|val|test)[AB]?")
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found. `sizes` counts (width, height); `troubles` forbid training, `warnings` do not."""
+    """What `check` found. `sizes` counts (width, height); `troubles` forbid training, `warnings` do not.
+
+    `classes` are counted over all splits, where the pictures of a single folder lie in one folder a class.
+    """
 
     root: Path
     layout: str | None
@@ -31,6 +35,7 @@ class Report:
     depths: Counter[str] = field(default_factory=Counter)
     troubles: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    classes: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -58,7 +63,7 @@ def check(root: Path, *, progress: Progress | None = None) -> Report:
         raise DataError(f"{root} holds no images.")
     files = _decode_all(paths, progress)
     good = [file for file in files if file.error is None]
-    layout, troubles, warnings = _layout(root)
+    layout, troubles, warnings = _layout(root, good)
     report = Report(
         root,
         layout.name if layout else None,
@@ -68,6 +73,7 @@ def check(root: Path, *, progress: Progress | None = None) -> Report:
         Counter(file.depth for file in good),
         troubles,
         warnings,
+        _classes(layout) if layout else {},
     )
     bad = [file for file in files if file.error is not None]
     if bad:
@@ -103,19 +109,56 @@ def _decode(path: Path) -> _File:
     return _File(path, None, (width, height), channels, str(pixels.dtype), digest.digest())
 
 
-def _layout(root: Path) -> tuple[Layout | None, list[str], list[str]]:
+def _layout(root: Path, files: Sequence[_File]) -> tuple[Layout | None, list[str], list[str]]:
     """The layout, and the troubles and warnings that come with it."""
     kind = _expected_kind(root)
+    found = _attempt(root, kind)
+    if kind == "paired" and _alone(root, files, seam=isinstance(found, Layout) and not found.warnings):
+        found = _attempt(root, "single")
+    elif isinstance(found, DataError) and kind == "paired" and (unpaired := _strangers(root)):
+        return unpaired, [], ["No image of A has the name of one of B: no pairs, good for --mode cycle only."]
+    return (found, [], list(found.warnings)) if isinstance(found, Layout) else (None, [str(found)], [])
+
+
+def _attempt(root: Path, kind: Kind) -> Layout | DataError:
     try:
-        layout = detect(root, kind)
+        return detect(root, kind)
     except DataError as error:
-        if kind == "paired" and (unpaired := _strangers(root)):
-            return unpaired, [], ["No image of A has the name of one of B: no pairs, good for --mode cycle only."]
-        return None, [str(error)], []
-    return layout, [], list(layout.warnings)
+        return error
 
 
-def _expected_kind(root: Path) -> Literal["paired", "unpaired", "single"]:
+def _alone(root: Path, files: Sequence[_File], seam: bool) -> bool:
+    """Whether the pictures of train are no pairs A|B: by their folders, as of classes, or by their shape.
+
+    Two squares side by side are twice as wide as high. A seam in their middle tells pairs of another shape, and pairs
+    that lie in folders.
+    """
+    train = root / "train"
+    if not train.is_dir() or (root / "A").is_dir() or (root / "B").is_dir():
+        return False
+    inside = [file.path.relative_to(train).parts for file in files if file.path.is_relative_to(train)]
+    folders = {parts[0] for parts in inside if len(parts) > 1}
+    if not inside or (folders and folders <= {"A", "B"}):
+        return False
+    double = 2 * sum(abs(width / height - 2) < 0.1 for width, height in (file.size for file in files)) >= len(files)
+    if all(len(parts) > 1 for parts in inside):
+        return not (double and seam)
+    return not double and not seam
+
+
+def _classes(layout: Layout) -> dict[str, int]:
+    """How many pictures each class has; none where folders name no classes, or the layout has two domains."""
+    if any(split.b is not None for split in layout.splits.values()):
+        return {}
+    try:
+        labels = read_labels(layout)
+    except DataError:
+        return {}
+    counts = Counter(labels.of.values())
+    return {name: counts[number] for number, name in enumerate(labels.names)}
+
+
+def _expected_kind(root: Path) -> Kind:
     """What the names of the subfolders promise; pairs that do not match must not pass as something else."""
     names = {path.name for path in root.iterdir() if path.is_dir()}
     if names & {"trainA", "trainB"}:

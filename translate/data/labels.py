@@ -13,7 +13,10 @@ from translate.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _HEADER = ("file", "label")
-_UNDERSTOOD = "Understood are: one folder a class below train/ (train/cat/1.png), or a CSV file of lines `file,label`."
+_UNDERSTOOD = (
+    "Understood are: one folder a class below train/ (train/cat/1.png), or a CSV file of lines `file,label` "
+    "(--set labels=FILE)."
+)
 
 
 @dataclass(frozen=True)

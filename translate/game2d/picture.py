@@ -9,7 +9,7 @@ from translate.game2d.playing import Scene
 
 SIDE = 440
 """Pixels of the plane."""
-BAND = 44
+BAND = 62
 """Pixels above it, for words."""
 FINE = 2  # it is drawn at so many times the size, and shrunk: lines and letters become smooth
 VIEW = 1.15
@@ -20,11 +20,18 @@ LONGEST = 0.14  # of an arrow, in units of the plane
 
 PAPER, INK, SOFT = (252, 251, 248), (38, 42, 52), (120, 124, 134)
 FAKE, NEITHER, REAL = (126, 162, 206), (244, 241, 235), (245, 184, 128)
+GOOD, BAD = (24, 122, 62), (186, 40, 40)
 TRUE_POINT, MADE_POINT, PULL = (70, 62, 58), (122, 20, 138), (30, 92, 110)
 
 
-def draw_scene(scene: Scene, left: tuple[str, str], right: tuple[str, str]) -> np.ndarray:
-    """Draw `scene` as uint8 RGB (BAND + SIDE, SIDE, 3), with two lines of words at the `left` and the `right` above."""
+def draw_scene(
+    scene: Scene, left: tuple[str, str], right: tuple[str, str], health: tuple[str, bool | None] = ("", None)
+) -> np.ndarray:
+    """Draw `scene` as uint8 RGB (BAND + SIDE, SIDE, 3), with two lines of words at the `left` and the `right` above.
+
+    Below them stands `health`, a verdict's name and whether it is a good one (None: there is none yet), and how many
+    samples of the scene lie outside of what is shown.
+    """
     plane = _landscape(scene)
     _points(plane, scene.real, TRUE_POINT, 2.0, 0.45)
     _arrows(plane, scene.made[:ARROWS], scene.pull[:ARROWS])
@@ -34,6 +41,10 @@ def draw_scene(scene: Scene, left: tuple[str, str], right: tuple[str, str]) -> n
         y = 18 + 18 * line
         _write(canvas, first, 8, y, INK)
         _write(canvas, second, SIDE - 8, y, INK, to_the_left=True)
+    name, good = health
+    _write(canvas, name, 8, 54, SOFT if good is None else GOOD if good else BAD)
+    if outside := int((scene.made.abs() > VIEW).any(dim=1).sum()):
+        _write(canvas, f"{outside} of {len(scene.made)} shown outside", SIDE - 8, 54, SOFT, to_the_left=True)
     return cv2.resize(canvas, (SIDE, SIDE + BAND), interpolation=cv2.INTER_AREA)
 
 

@@ -11,7 +11,7 @@ from translate.data.batch import Batch
 from translate.errors import TrainingError
 from translate.game2d.mixtures import Mixture
 from translate.game2d.settings import Chosen
-from translate.health import Monitor, Verdict
+from translate.health import EARLY, Monitor, Verdict, sure
 from translate.methods.dcgan import Dcgan
 from translate.metrics.diversity import diversity
 from translate.metrics.modes import Modes, modes
@@ -80,6 +80,18 @@ class Game:
     def verdict(self) -> Verdict:
         """The last one."""
         return self.verdicts[-1][1] if self.verdicts else self.monitor.verdict
+
+    @property
+    def told(self) -> bool:
+        """Whether there is a verdict: a finding, or enough windows for the rules to call training healthy."""
+        return not self.verdict.healthy or sure(self.monitor.rows)
+
+    @property
+    def health(self) -> str:
+        """The name of the verdict, or why there is none."""
+        if self.told:
+            return self.verdict.name
+        return EARLY if self.chosen.training.health_every else "health is not watched"
 
     def _watch(self, scalars: dict[str, Tensor]) -> None:
         every, probe = self.chosen.training.health_every, self.chosen.training.probe_every

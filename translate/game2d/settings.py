@@ -84,7 +84,8 @@ def choose(asked: Mapping[str, Any], steps: int) -> Chosen:
             raise ConfigError(f"Setting {name} has no meaning for demo2d, which keeps no run: leave it out.")
     objective = asked.get("objective", DEFAULTS["objective"])
     if objective not in OBJECTIVES:
-        raise ConfigError(f"Unknown objective {objective!r}.{near_miss(str(objective), OBJECTIVES)}")
+        known = near_miss(str(objective), OBJECTIVES) or f" Known: {', '.join(OBJECTIVES)}."
+        raise ConfigError(f"Unknown objective {objective!r}.{known}")
     groups: dict[str, type[Config]] = {"method": NoiseSettings, "training": TrainingSettings, "points": PointSettings}
     length = _length(asked.get("steps"), steps)
     usual = DEFAULTS | OWN.get(objective, {}) | {"steps": steps, "ema": max(0.0, 1 - AVERAGED / length)}

@@ -1,6 +1,7 @@
 """The health of training: signs gathered while it runs, and a verdict on them in plain words."""
 
 from translate.health.monitor import MARK, Monitor
+from translate.health.rules import EARLY, sure
 from translate.health.verdict import HEALTHY, Verdict
 
-__all__ = ["HEALTHY", "MARK", "Monitor", "Verdict"]
+__all__ = ["EARLY", "HEALTHY", "MARK", "Monitor", "Verdict", "sure"]

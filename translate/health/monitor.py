@@ -23,6 +23,8 @@ class Monitor:
     def __init__(self) -> None:
         self.rows: deque[Row] = deque(maxlen=KEPT)
         self.verdict: Verdict = HEALTHY
+        self.finding: Verdict = HEALTHY
+        """Of the last window alone; `verdict` stays until WELL windows were without one."""
         self._well = 0
         self._window = Means()
 
@@ -37,18 +39,11 @@ class Monitor:
         """
         means = {name.removeprefix(MARK): value for name, value in self._window.take().items()}
         self.rows.append({"step": float(step)} | means | dict(found))
-        found_now = diagnose(list(self.rows))
-        self._well = self._well + 1 if found_now.healthy else 0
-        if not found_now.healthy or self._well >= WELL:
-            self.verdict = found_now
+        self.finding = diagnose(list(self.rows))
+        self._well = self._well + 1 if self.finding.healthy else 0
+        if not self.finding.healthy or self._well >= WELL:
+            self.verdict = self.finding
         return self.rows[-1]
-
-    def forget(self) -> None:
-        """Drop the window that is open, and all before it."""
-        self.rows.clear()
-        self._window.clear()
-        self.verdict = HEALTHY
-        self._well = 0
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to judge as one that was never stopped."""
@@ -59,5 +54,6 @@ class Monitor:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.rows = deque(state["rows"], maxlen=KEPT)
         self.verdict = Verdict(*state["verdict"])
-        self._well = state["well"]
+        self.finding = HEALTHY
+        self._well = state.get("well", 0)
         self._window.restore(state["window"])

@@ -1,6 +1,6 @@
 """Verdicts on what comes out: do images differ from each other, follow their inputs, and does D know them by heart?"""
 
-from translate.health.reading import Rows, domain, kinds, lately, span, values
+from translate.health.reading import Rows, domain, kinds, lately, looks, span, values
 from translate.health.verdict import Verdict
 
 SAME = 1e-4
@@ -9,8 +9,10 @@ ALIKE = 0.02
 FALLEN = 1 / 3
 FREE = 0.05
 """dependence of outputs that do not follow their inputs."""
+SOON = 50
+"""Steps between looks that show plainly what is wrong."""
 GROWN = 200
-"""Steps before which a translator may not have begun to."""
+"""Steps before which a translator may not have begun to, nor a generator made its images differ."""
 KNOWN = 0.9
 """gap of a D that knows its images by heart."""
 
@@ -24,16 +26,16 @@ def collapse(rows: Rows) -> Verdict | None:
             if spread and max(spread) < most:
                 cause = f"made images{domain(kind)} differ {spread[-1]:.2g} times as much as real ones {span(seen)}"
                 return Verdict("collapse", cause, _APART)
-    found = values(rows, "diversity")
-    if len(found) > 1 and max(found[-2:]) < min(0.3, FALLEN * max(found)):
-        cause = f"diversity fell from {max(found):.2g} to {found[-1]:.2g} of the real images'"
+    found, last = values(rows, "diversity"), values(looks(rows, "diversity"), "diversity")
+    if last and max(last) < min(0.3, FALLEN * max(found)):
+        cause = f"diversity fell from {max(found):.2g} to {last[-1]:.2g} of the real images'"
         return Verdict("collapse", cause, _APART)
-    if len(found) > 1 and max(found[-2:]) < ALIKE:
-        return Verdict("collapse", f"diversity is {found[-1]:.2g} of the real images' in two looks", _APART)
+    if last and max(last) < ALIKE and rows[-1]["step"] >= GROWN:
+        return Verdict("collapse", f"diversity is {last[-1]:.2g} of the real images' in {len(last)} looks", _APART)
     return None
 
 
-_APART = "Lower G's rate (--set learning_rate=1e-4), or take --set objective=wgan or relativistic with r1=1"
+_APART = "Halve learning_rate, or begin anew with objective=wgan, or with relativistic and r1"
 
 
 def ignoring(rows: Rows) -> Verdict | None:
@@ -43,15 +45,15 @@ def ignoring(rows: Rows) -> Verdict | None:
     are enough where the outputs are flat, too, and three otherwise, from step GROWN on.
     """
     for kind in kinds(rows, "dependence"):
-        looks = [row for row in rows if f"dependence{kind}" in row]
-        flat = all(abs(row.get(f"luminance{kind}", 1.0)) < 0.01 for row in looks[-2:])
-        grown = [row for row in looks if row["step"] >= GROWN]
-        seen = looks[-2:] if flat and len(looks) > 1 else grown[-3:] if len(grown) > 2 else []
+        last = looks(rows, f"dependence{kind}", SOON)
+        flat = all(abs(row.get(f"luminance{kind}", 1.0)) < 0.01 for row in last)
+        grown = [row for row in rows if f"dependence{kind}" in row and row["step"] >= GROWN]
+        seen = last if flat and last else grown[-3:] if len(grown) > 2 else []
         if seen and (most := max(row[f"dependence{kind}"] for row in seen)) < FREE:
             return Verdict(
                 "ignoring its input",
                 f"outputs{domain(kind)} have followed their inputs by {most:.2g} of 1 in {len(seen)} looks",
-                "Tie them together: --set l1=100 (pix2pix), or cycle_a=20 and cycle_b=20 (cycle); lower learning_rate",
+                "Halve learning_rate, or tie them together: set l1 (pix2pix) or cycle_a and cycle_b (cycle) higher",
             )
     return None
 
@@ -59,13 +61,14 @@ def ignoring(rows: Rows) -> Verdict | None:
 def inverted(rows: Rows) -> Verdict | None:
     """A translator that makes light of dark and dark of light, where the truth, if it is known, does not."""
     for kind in kinds(rows, "luminance"):
-        found = values(rows, f"luminance{kind}")[-2:]
+        found = values(looks(rows, f"luminance{kind}", SOON), f"luminance{kind}")
         wanted = max(values(rows, f"luminance_truth{kind}")[-2:], default=0.0)
         if len(found) > 1 and max(found) < min(-0.5, wanted - 0.5):
             return Verdict(
                 "inverted",
-                f"light and dark of outputs{domain(kind)} correlate {max(found):.2g} with those of inputs in two looks",
-                "If domains do not differ so, begin anew with another --seed, and raise --set identity=0.5 (cycle)",
+                f"light and dark of outputs{domain(kind)} correlate {max(found):.2g} with those of inputs "
+                f"in {len(found)} looks",
+                "If the domains do not differ so, begin anew with another seed, and set identity (cycle) higher",
             )
     return None
 
@@ -80,6 +83,6 @@ def overfitted(rows: Rows) -> Verdict | None:
         return Verdict(
             "overfitted discriminator",
             f"D finds images it was trained on more real than held-out ones in {found[-1]['gap']:.0%} of pairs",
-            "Give it more images, or --set diffaugment=color,translation,cutout (dcgan); --set r1=1 helps, too",
+            "Give it more images, set r1 higher, or set diffaugment=color,translation,cutout (dcgan)",
         )
     return None

@@ -10,15 +10,34 @@ LATELY = 150
 """Steps that a sign must have held before it counts."""
 LEAST = 4
 """Windows, likewise."""
+LONGEST = 500
+"""Steps that the slowest sign must have held."""
+MOST = 48
+"""Windows that `lately` looks back on."""
 
 
 def lately(rows: Rows, steps: int = LATELY) -> Rows:
-    """The windows of the last `steps` steps, at least LEAST of them and at most 48; none if the run is younger."""
+    """The windows of the last `steps` steps, at least LEAST of them and at most MOST; none if the run is younger."""
     if len(rows) < LEAST:
         return []
-    apart = max(rows[-1]["step"] - rows[-2]["step"], 1)
-    count = min(max(round(steps / apart), LEAST), 48)
+    count = min(max(round(steps / _apart(rows)), LEAST), MOST)
     return rows[-count:] if len(rows) >= count else []
+
+
+def looks(rows: Rows, name: str, steps: int = 100) -> Rows:
+    """The last of the `rows` with `name`, over at least `steps` steps (or MOST windows); none if there are not two."""
+    found = [row for row in rows if name in row]
+    if len(found) < 2:
+        return []
+    reach = min(steps, (MOST - 1) * _apart(rows))
+    first = next((i for i in range(len(found) - 2, -1, -1) if found[i]["step"] <= found[-1]["step"] - reach), None)
+    return [] if first is None else found[first:]
+
+
+def mostly(rows: Rows, name: str, bound: float) -> bool:
+    """Whether `name` is above `bound` in size in three of four of `rows`."""
+    found = [abs(value) > bound for value in values(rows, name)]
+    return bool(found) and 4 * sum(found) >= 3 * len(found)
 
 
 def early(rows: Rows) -> Rows:
@@ -56,6 +75,10 @@ def judged(row: Row, kind: str) -> float | None:
     """What D loses by its answers in one window, without penalties; None: no window of D's."""
     own = [row[name] for name in (f"D/real{kind}", f"D/fake{kind}", f"D/pairs{kind}") if name in row]
     return sum(own) if own else None
+
+
+def _apart(rows: Rows) -> float:
+    return max(rows[-1]["step"] - rows[-2]["step"], 1)
 
 
 def span(rows: Rows) -> str:

@@ -5,13 +5,17 @@ a healthy run are never named. None knows the objective: a D that ranks real abo
 a Wasserstein GAN should, is no fault in itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from translate.health import adversaries, numbers, outcomes
-from translate.health.reading import Row, Rows
+from translate.health.reading import LEAST, LONGEST, Row, Rows, lately
 from translate.health.verdict import HEALTHY, Verdict
 
 Rule = Callable[[Rows], Verdict | None]
+
+EARLY = "too early to tell"
+"""What to say of training that is healthy so far, where `sure` says no."""
 
 RULES: dict[str, Rule] = {
     "exploding": numbers.exploding,
@@ -36,4 +40,10 @@ def diagnose(rows: Rows) -> Verdict:
     return next((verdict for rule in RULES.values() if (verdict := rule(rows))), HEALTHY)
 
 
-__all__ = ["RULES", "Row", "Rule", "diagnose"]
+def sure(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether `rows`, each with its `step`, are enough for every rule that needs no look at fixed inputs to speak."""
+    steps = [{"step": float(row["step"])} for row in rows]
+    return len(steps) >= 2 * LEAST and bool(lately(steps, LONGEST))
+
+
+__all__ = ["EARLY", "RULES", "Row", "Rule", "diagnose", "sure"]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Verdict(NamedTuple):
-    """`cause` is what was seen, with its figures; `remedy` is one thing to try next."""
+    """`cause` is what was seen, with its figures; `remedy` is one thing to try next. Neither ends in a full stop."""
 
     name: str
     cause: str = ""
@@ -16,8 +16,9 @@ class Verdict(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The verdict in one line."""
-        return self.name if self.healthy else f"{self.name}: {self.cause}. {self.remedy}"
+        """The verdict in one line, to stand after "Step 100: "."""
+        said = ". ".join(part.rstrip(". ") for part in (self.cause, self.remedy) if part)
+        return f"{self.name}: {said}" if said else self.name
 
 
 HEALTHY = Verdict("healthy")

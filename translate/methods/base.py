@@ -50,6 +50,9 @@ class Method(nn.Module, ABC):
     settings: ClassVar[type[Config]]
     source: ClassVar[Literal["paired", "unpaired", "single"]]
 
+    any_size: ClassVar[bool] = True
+    """Whether whole images of any size can be trained on."""
+
     knows_truth: ClassVar[bool] = False
     """Whether single images are their own truth, so that some can be held out."""
 

@@ -32,6 +32,8 @@ from translate.objectives.base import Targets
 
 SHOWN = 64
 """Images of a sample sheet."""
+AT_ONCE = 64 * 64**2
+"""Pixels that are made at once when looking at samples: memory is that of training, whatever the size."""
 
 
 class Asked(NamedTuple):
@@ -49,6 +51,7 @@ class Dcgan(Method):
     knows_truth = True
     use = "translate sample {run} -n 64 --out samples.png"
     usual: ClassVar = presets.usual({}, "paper64")
+    any_size = False
     probe_images = 64
 
     def __init__(
@@ -238,7 +241,7 @@ class Dcgan(Method):
         if asked.labels is not None:
             missed = missed + _cross_entropy(answers["categories"], asked.labels)
         if asked.codes is not None:
-            missed = missed + 0.5 * F.mse_loss(answers["codes"].to(asked.codes.dtype), asked.codes)
+            missed = missed + (answers["codes"].float() - asked.codes.float()).square().sum(dim=1).mean() / 2
         return self.config.info_weight * missed
 
     # What was learned
@@ -249,26 +252,40 @@ class Dcgan(Method):
     def side(self, data: DataSettings) -> int:
         return data.size
 
-    def samples(self, generator: nn.Module, count: int, like: Tensor) -> Tensor:
-        """The same `count` samples at every look: sample i is made of noise number i, its class is i modulo classes."""
+    def samples(self, generator: nn.Module, count: int, like: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The same `count` samples at every look: sample i is made of noise number i and of codes drawn once for all.
+
+        Their classes are those of `labels` in turn; without these, i modulo the number of classes.
+        """
         own, sampler = self.config, cast(Sampler, generator)
         noise = latent.draw_each(own.noise, 0, range(count), own.latent, spherical=own.spherical).to(like)
-        classes = sampler.classes
-        labels = torch.arange(count, device=like.device) % classes if classes else None
-        codes = like.new_zeros(count, sampler.continuous) if sampler.continuous else None
-        return generator(noise, labels, codes).to(like.dtype)
+        turns = torch.arange(count, device=like.device)
+        classes = None
+        if sampler.classes:
+            classes = turns % sampler.classes if labels is None else labels[turns % len(labels)]
+        draw = torch.Generator().manual_seed(0)
+        codes = (torch.rand(count, sampler.continuous, generator=draw) * 2 - 1).to(like) if sampler.continuous else None
+        at_once = max(1, AT_ONCE // like.shape[-1] ** 2)
+        parts = [slice(start, start + at_once) for start in range(0, count, at_once)]
+        chosen = [[None if each is None else each[part] for each in (noise, classes, codes)] for part in parts]
+        return torch.cat([generator(*each).to(like.dtype) for each in chosen])
 
     def picture(self, batches: Sequence[Batch], generators: Mapping[Role, nn.Module]) -> Picture:
         return draw_mosaic(self.samples(generators["noise"], SHOWN, batches[0].a))
+
+    def _scored(self, batches: Sequence[Batch], generators: Mapping[Role, nn.Module]) -> dict[str, float]:
+        """Scores of samples of the classes that the real images of `batches` have."""
+        real = torch.cat([batch.a for batch in batches])
+        known = [batch.labels for batch in batches if batch.labels is not None]
+        labels = torch.cat(known) if self.config.labelled and known else None
+        return scores(self.samples(generators["noise"], max(len(real), SHOWN), real, labels), real)
 
     def preview(self, batch: Batch, generators: Mapping[Role, nn.Module]) -> dict[str, Tensor]:
         made = self.samples(generators["noise"], 2 * len(batch.a), batch.a)
         return {"real": batch.a, "made": made[: len(batch.a)], "made too": made[len(batch.a) :]}
 
     def evaluate(self, batches: Iterator[Batch], generators: Mapping[Role, nn.Module]) -> dict[str, float]:
-        real = torch.cat([batch.a for batch in batches])
-        found = scores(self.samples(generators["noise"], max(len(real), SHOWN), real), real)
-        return {f"noise/{name}": value for name, value in found.items()}
+        return {f"noise/{name}": value for name, value in self._scored(list(batches), generators).items()}
 
     def quality(self, scores: Mapping[str, float]) -> float:
         return -scores.get("noise/kid_random", math.inf)
@@ -276,9 +293,7 @@ class Dcgan(Method):
     def probe(
         self, seen: Sequence[Batch], held: Sequence[Batch], generators: Mapping[Role, nn.Module]
     ) -> dict[str, float]:
-        fresh = torch.cat([batch.a for batch in held])
-        made = self.samples(generators["noise"], self.probe_images, fresh)
-        return scores(made, fresh) | super().probe(seen, held, {})
+        return self._scored(held, generators) | super().probe(seen, held, {})
 
     def answers(self, batch: Batch) -> Tensor:
         answers = self.discriminator(batch.a, batch.labels if self.config.labelled else None)

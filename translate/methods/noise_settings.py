@@ -86,7 +86,14 @@ class NoiseSettings(AdversarialSettings):
             return values
         name = values.get("preset", cls.model_fields["preset"].default)
         preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
-        return {key: value for key, value in preset.items() if key in cls.model_fields} | values
+        objective = OBJECTIVES.get(str(values.get("objective", preset.get("objective"))))
+        unfit = {"label_noise"} if objective and not objective.targets else set()
+        return {key: value for key, value in preset.items() if key in cls.model_fields.keys() - unfit} | values
+
+    @field_validator("labels")
+    @classmethod
+    def _found_from_anywhere(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.resolve()
 
     @field_validator("diffaugment")
     @classmethod
@@ -108,8 +115,11 @@ class NoiseSettings(AdversarialSettings):
             )
         if self.conditioning == "infogan" and not self.categories + self.continuous:
             raise ValueError("infogan needs a code to find: set categories or continuous")
+        if self.labels and not self.labelled:
+            raise ValueError("labels are given and nothing asks for them: set conditioning=concat, projection or acgan")
         if self.network in ("residual", "mlp", "course32") and self.norm != "none":
-            raise ValueError(f"network={self.network} has no normalisation: set norm=none")
+            aside = " (and makes points, for translate demo2d)" if self.network == "mlp" else ""
+            raise ValueError(f"network={self.network} has no normalisation{aside}: set norm=none")
         if self.conditioning_g == "batchnorm" and (self.norm == "none" or not self.classes_wanted):
             raise ValueError(
                 "conditioning_g=batchnorm needs labels and a network with norm=batch or instance: "

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.metrics.checkerboard import checkerboard_energy
@@ -17,7 +17,7 @@ from translate.metrics.prdc import prdc
 from translate.metrics.random_features import RandomFeatures
 
 NEAREST = 5
-LEAST = 4
+LEAST, FEWEST = 4, 16
 SIDE = 64
 
 
@@ -25,21 +25,23 @@ def scores(made: Tensor, real: Tensor) -> dict[str, float]:
     """How `made` (N, C, H, W) compares with `real` (M, C, H, W), both in [-1, 1], as sets.
 
     kid_random with the ends of its interval, fd_random, diversity, precision, recall, density, coverage, all in the
-    features of a random network: no FID, and to be compared with each other only. Sets of fewer than LEAST
-    images, and real ones that are all the same, say nothing.
+    features of a random network: no FID, and to be compared with each other only. The last four need FEWEST images.
+    Sets of fewer than LEAST images, real ones that are all the same, and what is not finite say nothing.
     """
     if min(len(real), len(made)) < LEAST:
         return {}
     network = RandomFeatures(real.shape[1]).to(real.device)
-    ours, theirs = network(made.float()), network(real.float())
-    if _alike(theirs):
+    ours, theirs = (_in_parts(network, images.float()) for images in (made, real))
+    if _alike(theirs) or not bool(torch.isfinite(ours).all() and torch.isfinite(theirs).all()):
         return {}
     mean, low, high = (float(value) for value in kid_interval(theirs, ours))
     found = {"kid_random": mean, "kid_random_low": low, "kid_random_high": high}
     found["fd_random"] = float(frechet_distance(theirs, ours))
     found["diversity"] = float(diversity(ours, theirs))
-    nearest = min(NEAREST, len(real) - 1, len(made) - 1)
-    return found | {name: float(value) for name, value in prdc(theirs, ours, nearest).items()}
+    count = min(len(real), len(made))  # manifolds compare at equal sizes only
+    if count < FEWEST:
+        return found
+    return found | {name: float(value) for name, value in prdc(theirs[:count], ours[:count], NEAREST).items()}
 
 
 def translation_scores(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[str, float]:
@@ -73,6 +75,10 @@ def _small(images: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     small = height == width <= SIDE
     return images.float() if small else F.adaptive_avg_pool2d(images.float(), SIDE)
+
+
+def _in_parts(network: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([network(part) for part in images.split(max(1, 2**20 // images[0].numel()))])
 
 
 def _alike(rows: Tensor) -> bool:

@@ -25,7 +25,7 @@ class AdversarialSettings(Config):
 
     objective: ObjectiveName = Field("lsgan", description="Adversarial objective.")
     gradient_penalty: float | None = Field(
-        None, ge=0, description="Weight of the gradient penalty; default: 10 for wgan, else 0."
+        None, ge=0, description="Weight of the gradient penalty; default: 10 for wgan that nothing else holds, else 0."
     )
     dragan: float = Field(0.0, ge=0, description="Weight of DRAGAN's penalty, around real images (10 in its paper).")
     r1: float = Field(0.0, ge=0, description="Weight of R1: half the squared gradient at real images.")
@@ -47,7 +47,10 @@ class AdversarialSettings(Config):
         """Weight of each penalty that is not 0."""
         weights = {name: getattr(self, name) for name in PENALTIES}
         if weights["gradient_penalty"] is None:
-            weights["gradient_penalty"] = OBJECTIVES[self.objective].default_penalty
+            held = (
+                self.weight_clip or self.spectral_norm or any(v for k, v in weights.items() if k != "gradient_penalty")
+            )
+            weights["gradient_penalty"] = 0.0 if held else OBJECTIVES[self.objective].default_penalty
         return {name: weight for name, weight in weights.items() if weight}
 
     @property

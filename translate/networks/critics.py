@@ -60,22 +60,22 @@ class Critic(nn.Module):
 class Heads(nn.Module):
     """One linear layer of all features (N, channels, side, side) to the logit; projection and classifier if asked for.
 
-    The projection takes features summed over their places, as published.
+    The projection takes all features, as the logit does. Published is their sum over places, which says something of a
+    class only where every feature has seen the whole image: residual and mlp, which have one place.
     """
 
     def __init__(self, channels: int, side: int, arguments: dict[str, Any], *, bias: bool = True) -> None:
         super().__init__()
         conditioning, classes = arguments["conditioning"], arguments["classes"]
         self.real = nn.Linear(channels * side**2, 1, bias=bias)
-        self.projection = nn.Embedding(classes, channels) if conditioning == "projection" else None
+        self.projection = nn.Embedding(classes, channels * side**2) if conditioning == "projection" else None
         self.classes = nn.Linear(channels * side**2, classes) if conditioning == "acgan" else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         flat = features.flatten(1)
         logits = self.real(flat)[:, 0]
         if self.projection is not None:
-            wanted = self.projection(needed(labels, self.projection.num_embeddings))
-            logits = logits + (wanted * features.sum(dim=(2, 3))).sum(dim=1)
+            logits = logits + (self.projection(needed(labels, self.projection.num_embeddings)) * flat).sum(dim=1)
         answers = {"logits": logits}
         if self.classes is not None:
             answers["classes"] = self.classes(flat)

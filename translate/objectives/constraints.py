@@ -20,7 +20,7 @@ def clip_weights(network: nn.Module, limit: float) -> None:
 
 
 def spectrally_normalise(network: nn.Module) -> None:
-    """Divide the weight of every convolution and linear layer by its largest singular value (Miyato et al. 2018).
+    """Divide the weight of convolutions, linear layers and embeddings by its largest singular value (Miyato et al. 2018).
 
     In place, once, after initialisation: a weight becomes a function of the parameter
     `parametrizations.weight.original` and of two buffers, which one step of the power method improves in each forward
@@ -30,6 +30,6 @@ def spectrally_normalise(network: nn.Module) -> None:
     """
     with torch.random.fork_rng(devices=[]):
         for module in list(network.modules()):
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
                 torch.default_generator.manual_seed(0)
                 spectral_norm(module)
