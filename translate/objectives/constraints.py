@@ -20,7 +20,7 @@ def clip_weights(network: nn.Module, limit: float) -> None:
 
 
 def spectrally_normalise(network: nn.Module) -> None:
-    """Divide the weight of convolutions, linear layers and embeddings by its largest singular value (Miyato et al. 2018).
+    """Divide each convolution, linear layer and embedding by its largest singular value (Miyato et al. 2018).
 
     In place, once, after initialisation: a weight becomes a function of the parameter
     `parametrizations.weight.original` and of two buffers, which one step of the power method improves in each forward
