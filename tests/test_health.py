@@ -156,6 +156,7 @@ WELL: dict[str, Rows] = {
         kid_random_low=[None] * 3 + [5.0] + [None] * 3 + [3.0] + [None] * 3 + [1.0],
         kid_random_high=[None] * 3 + [6.0] + [None] * 3 + [4.0] + [None] * 3 + [2.0],
     ),
+    "turns of a few steps": windows(60, 2, accuracy=[0.95, 0.9, 0.1, 0.05] * 15),
     "looks that follow at once": windows(4, 2, diversity=0.01, spread=0.1),
     "a sure D beside a G that gets better": windows(
         accuracy=1.0, update_D=0.03, gradient_D=0.5, gradient_G=100.0,

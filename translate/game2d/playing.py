@@ -147,9 +147,9 @@ class Game:
         """D's answers on points (N, 2), high for real; where it is told classes, that of the class that fits best."""
         images = points.to(self._like(0))[:, :, None, None]
         if not self.chosen.method.labelled:
-            return self.method.answers(Batch(images, None, ())).float().cpu()
+            return self.method.answers(Batch(images, None, ()))[0].float().cpu()
         every = [
-            self.method.answers(Batch(images, None, (), torch.full((len(points),), number, device=images.device)))
+            self.method.answers(Batch(images, None, (), torch.full((len(points),), number, device=images.device)))[0]
             for number in range(len(self.mixture.centres))
         ]
         return torch.stack(every).amax(dim=0).float().cpu()

@@ -1,9 +1,11 @@
 """Verdicts on the game between D and G: does D still learn, does it teach, and does either run away?"""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
 from translate.health.reading import (
+    LATELY,
     LONGEST,
     Row,
     Rows,
@@ -87,7 +89,7 @@ def swapped(rows: Rows) -> Verdict | None:
         accuracy = values(seen, f"accuracy{kind}")
         first, last = ([judged(row, kind) for row in part] for part in (early(rows), seen[-2:]))
         before, now = ([loss for loss in part if loss is not None] for part in (first, last))
-        if accuracy and max(accuracy) < 0.1 and before and now and _content(seen[-1], kind, max(before), max(now)):
+        if accuracy and max(accuracy) < 0.1 and before and now and _content(seen[-1], kind, max(before), now):
             return Verdict(
                 "inverted",
                 f"D{domain(kind)} calls the made image the real one in {1 - accuracy[-1]:.0%} of pairs {span(seen)}, "
@@ -97,11 +99,11 @@ def swapped(rows: Rows) -> Verdict | None:
     return None
 
 
-def _content(row: Row, kind: str, before: float, now: float) -> bool:
-    """Whether D's loss fell so far that D has what it wants."""
+def _content(row: Row, kind: str, before: float, now: Sequence[float]) -> bool:
+    """Whether D's loss, `now` in the last windows, fell from `before` so far that D has what it wants."""
     terms = [row[name] for name in (f"D/real{kind}", f"D/fake{kind}", f"D/pairs{kind}") if name in row]
     floor = 0.2 * min(before, 1.0) if terms and min(terms) >= 0 else -FALL
-    return now < min(floor, before - FALL)
+    return now[-1] < floor and max(now) < before - FALL
 
 
 def saturated(rows: Rows) -> Verdict | None:
@@ -178,6 +180,8 @@ def runaway(rows: Rows) -> Verdict | None:
 def oscillating(rows: Rows) -> Verdict | None:
     """Players that overtake each other by turns."""
     seen = lately(rows, LONGEST)
+    if not seen or seen[-1]["step"] - seen[0]["step"] < 2 * LATELY:
+        return None  # windows of a few steps swing by chance
     for kind in kinds(seen, "accuracy"):
         ahead = [value > 0.5 for value in values(seen, f"accuracy{kind}") if not 0.3 < value < 0.7]
         turns = sum(one != other for one, other in pairwise(ahead))

@@ -169,7 +169,7 @@ class Method(nn.Module, ABC):
         """Signs of health that fixed inputs show: `seen` are images trained on, `held` are held out.
 
         For translators: do outputs depend on inputs, is light kept, is there a checkerboard. For all whose
-        discriminator can be asked: the gap of its answers between `seen` and `held`.
+        discriminator can be asked: the gap of its answers between `seen` and `held`, the widest of several.
         """
         pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
         truths: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -182,13 +182,13 @@ class Method(nn.Module, ABC):
             f"{name}_{way}": value for way, each in pairs.items() for name, value in translation_scores(each).items()
         }
         found |= {f"luminance_truth_{way}": luminance(each) for way, each in truths.items()}
-        answers = [[self.answers(batch) for batch in batches] for batches in (seen, held)]
-        known, fresh = ([each for each in part if each is not None] for part in answers)
-        return found | (gap(torch.cat(known), torch.cat(fresh)) if known and fresh else {})
+        known, fresh = (list(zip(*map(self.answers, batches), strict=True)) for batches in (seen, held))
+        gaps = [gap(torch.cat(one), torch.cat(other)) for one, other in zip(known, fresh, strict=False)]
+        return found | max(gaps, key=lambda each: each["gap"], default={})
 
-    def answers(self, batch: Batch) -> Tensor | None:
-        """The discriminator's mean answer on each real image of `batch`, (N,), high for real; None: there is no one."""
-        return None
+    def answers(self, batch: Batch) -> Sequence[Tensor]:
+        """Each discriminator's mean answer on the real images of `batch`, (N,), high for real."""
+        return ()
 
     def quality(self, scores: Mapping[str, float]) -> float:
         """What the best model has most of."""

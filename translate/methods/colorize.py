@@ -180,6 +180,12 @@ class Colorize(Method):
         grey = from_lab(light, torch.zeros_like(light).expand(-1, 2, -1, -1))
         yield "AtoB", grey, self.colored(batch.a, generators["AtoB"]), batch.a
 
+    def answers(self, batch: Batch) -> Sequence[Tensor]:
+        if self.discriminator is None:
+            return ()
+        light, chroma = to_lab(batch.a)
+        return (self._beside(light)(chroma / MOST_CHROMA).flatten(1).mean(dim=1),)
+
     def preview(self, batch: Batch, generators: Mapping[Role, nn.Module]) -> dict[str, Tensor]:
         ((_, grey, ours, truth),) = self.translated(batch, generators)
         return {"grey": grey, "ours": ours, "truth": truth}

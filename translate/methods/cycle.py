@@ -1,6 +1,6 @@
 """CycleGAN: unpaired image-to-image translation with cycle-consistent adversarial networks (Zhu et al., ICCV 2017)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -94,8 +94,9 @@ class Cycle(Method):
     def generators(self) -> dict[Role, nn.Module]:
         return {"AtoB": self.a_to_b, "BtoA": self.b_to_a}
 
-    def answers(self, batch: Batch) -> Tensor:
-        return self.discriminator_b(batch.oriented("AtoB")[1]).flatten(1).mean(dim=1)
+    def answers(self, batch: Batch) -> Sequence[Tensor]:
+        judges = zip((self.discriminator_a, self.discriminator_b), batch.oriented("AtoB"), strict=True)
+        return [judge(images).flatten(1).mean(dim=1) for judge, images in judges]
 
 
 def _of(judged: Judged, domain: str) -> Judged:

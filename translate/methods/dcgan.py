@@ -295,9 +295,9 @@ class Dcgan(Method):
     ) -> dict[str, float]:
         return self._scored(held, generators) | super().probe(seen, held, {})
 
-    def answers(self, batch: Batch) -> Tensor:
+    def answers(self, batch: Batch) -> Sequence[Tensor]:
         answers = self.discriminator(batch.a, batch.labels if self.config.labelled else None)
-        return -answers if self.judge.objective.energy else answers
+        return (-answers if self.judge.objective.energy else answers,)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
 """Pix2Pix: image-to-image translation with conditional adversarial networks (Isola et al., CVPR 2017)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -72,5 +72,5 @@ class Pix2Pix(Method):
     def generators(self) -> dict[Role, nn.Module]:
         return {self.direction: self.generator}
 
-    def answers(self, batch: Batch) -> Tensor:
-        return self.discriminator(torch.cat(batch.oriented(self.direction), dim=1)).flatten(1).mean(dim=1)
+    def answers(self, batch: Batch) -> Sequence[Tensor]:
+        return (self.discriminator(torch.cat(batch.oriented(self.direction), dim=1)).flatten(1).mean(dim=1),)
