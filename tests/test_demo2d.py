@@ -15,8 +15,9 @@ from translate import cli, game2d, images
 from translate.errors import ConfigError, TranslateError
 from translate.game2d import MIXTURES, OWN, demo2d
 from translate.game2d.picture import BAD, BAND, FAKE, GOOD, REAL, SIDE, VIEW, draw_scene
-from translate.game2d.playing import DIVERGED, Game, Scene
+from translate.game2d.playing import Game, Scene
 from translate.game2d.settings import choose
+from translate.health import NOT_FINITE
 from translate.objectives import OBJECTIVES
 
 SMALL: dict[str, Any] = {"steps": 3, "width": 8, "width_d": 8, "batch_size": 8}
@@ -126,7 +127,7 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path):
 def test_a_game_that_diverges_ends_with_a_verdict(tmp_path: Path):
     bad = {"objective": "wgan", "gradient_penalty": 1e30, "steps": 50, "width": 8, "width_d": 8, "batch_size": 8}
     played = demo2d("ring", tmp_path / "a.png", frames=2, **bad)
-    assert played.verdict == DIVERGED and played.steps < 50 and (tmp_path / "a.png").exists()
+    assert played.verdict == NOT_FINITE and played.steps < 50 and (tmp_path / "a.png").exists()
 
 
 @pytest.mark.parametrize(

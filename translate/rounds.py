@@ -10,14 +10,12 @@ from translate.data import ImageDataset, loader
 from translate.data.batch import Batch
 from translate.display import Display
 from translate.errors import TrainingError, TranslateError
-from translate.health import Verdict
+from translate.health import EARLY, NOT_FINITE, Verdict, sure
 from translate.methods import find_method
 from translate.run import ROLLBACKS, Run
 from translate.settings import Settings
 from translate.stopping import asked_to_stop
 from translate.trainer import Trainer
-
-NOT_FINITE = Verdict("exploding", "a loss or gradient is not finite", "Lower learning_rate, or set clip=1")
 
 
 def play(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
@@ -169,4 +167,10 @@ def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display, sto
                 f"The held-out images got no better: ended at step {trainer.step} of {trainer.total}, with the best."
             )
         use = find_method(chosen.mode).use.format(run=quote(str(run.folder)))
-        display.note(f"Done: {run.folder}. {scores}\nUse it: {use}")
+        health = f"\nHealth: {_health(run)}" if chosen.training.health_every else ""
+        display.note(f"Done: {run.folder}. {scores}{health}\nUse it: {use}")
+
+
+def _health(run: Run) -> str:
+    verdict = run.watch.verdict
+    return EARLY if verdict.healthy and not sure(run.watch.monitor.rows) else verdict.line

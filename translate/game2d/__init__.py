@@ -12,9 +12,9 @@ from translate.errors import ConfigError
 from translate.game2d.film import SUFFIXES, check_place, write_film
 from translate.game2d.mixtures import MIXTURES, Mixture, find_mixture
 from translate.game2d.picture import draw_scene
-from translate.game2d.playing import DIVERGED, Game
+from translate.game2d.playing import Game
 from translate.game2d.settings import DEFAULTS, OWN, choose
-from translate.health import Verdict
+from translate.health import NOT_FINITE, Verdict
 from translate.metrics.modes import Modes
 
 SHOWN = 600
@@ -77,7 +77,7 @@ def demo2d(
                 break
         if path is not None:
             # A game that diverged has gone on since the last step that it told of: its end is always drawn anew.
-            if game.trainer.step not in wanted or game.verdict is DIVERGED:
+            if game.trainer.step not in wanted or game.verdict is NOT_FINITE:
                 drawn.append(_frame(game, data))
             write_film(path, drawn)
     return Played(

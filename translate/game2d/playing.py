@@ -11,7 +11,7 @@ from translate.data.batch import Batch
 from translate.errors import TrainingError
 from translate.game2d.mixtures import Mixture
 from translate.game2d.settings import Chosen
-from translate.health import EARLY, Monitor, Verdict, sure
+from translate.health import EARLY, HEALTHY, NOT_FINITE, Monitor, Verdict, sure
 from translate.methods.dcgan import Dcgan
 from translate.metrics.diversity import diversity
 from translate.metrics.modes import Modes, modes
@@ -21,7 +21,6 @@ from translate.trainer import Trainer, choose_device, configure_backends
 SCORED = 2500
 """Samples that are scored, as in PacGAN's experiments."""
 PROBED = 500
-DIVERGED = Verdict("exploding", "a loss or gradient is not finite", "Lower learning_rate, or set clip=1")
 
 
 class Scene(NamedTuple):
@@ -69,7 +68,7 @@ class Game:
                 )
                 self.trainer.check_finite()
             except TrainingError:
-                self._note(DIVERGED)
+                self._note(NOT_FINITE)
                 return
             finally:
                 self.seconds += time.process_time() - began
@@ -79,7 +78,7 @@ class Game:
     @property
     def verdict(self) -> Verdict:
         """The last one."""
-        return self.verdicts[-1][1] if self.verdicts else self.monitor.verdict
+        return self.verdicts[-1][1] if self.verdicts else HEALTHY
 
     @property
     def told(self) -> bool:
@@ -105,8 +104,9 @@ class Game:
             self._note(self.monitor.verdict)
 
     def _note(self, verdict: Verdict) -> None:
-        if verdict.name != self.verdict.name:
-            self.verdicts.append((self.trainer.step + (verdict is DIVERGED), verdict))
+        before = self.verdicts[-1][1] if self.verdicts else HEALTHY
+        if verdict.name != before.name:
+            self.verdicts.append((self.trainer.step + (verdict is NOT_FINITE), verdict))
 
     def _probe(self) -> dict[str, float]:
         """The signs of `Dcgan.probe`, in the plane itself in place of a random network's features."""

@@ -2,6 +2,6 @@
 
 from translate.health.monitor import MARK, Monitor
 from translate.health.rules import EARLY, sure
-from translate.health.verdict import HEALTHY, Verdict
+from translate.health.verdict import HEALTHY, NOT_FINITE, Verdict
 
-__all__ = ["EARLY", "HEALTHY", "MARK", "Monitor", "Verdict", "sure"]
+__all__ = ["EARLY", "HEALTHY", "MARK", "NOT_FINITE", "Monitor", "Verdict", "sure"]

@@ -22,3 +22,6 @@ class Verdict(NamedTuple):
 
 
 HEALTHY = Verdict("healthy")
+NOT_FINITE = Verdict(
+    "exploding", "a loss or gradient is not finite", "Lower learning_rate, or bound gradients with clip"
+)
