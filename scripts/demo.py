@@ -12,7 +12,8 @@ from translate.images import read, to_tensor
 
 PIX2PIX = ["--size", "64", "--batch-size", "4", "--set", "width=32", "--set", "width_d=32", "--set", "dropout=0"]
 CYCLE = ["--size", "64", "--batch-size", "1", "--set", "width=16", "--set", "blocks=3", "--set", "width_d=16"]
-DCGAN = ["--size", "32", "--batch-size", "32", "--set", "width=32", "--set", "width_d=32", "--set", "ema=0.99"]
+DCGAN = ["--size", "32", "--batch-size", "32", "--set", "width=32", "--set", "width_d=16", "--set", "flip=true"]
+DCGAN += ["--set", "learning_rate=1e-3", "--set", "ema=0.98"]
 COLORIZE = ["--size", "64", "--set", "width=16", "--set", "hints=false"]
 
 
