@@ -17,6 +17,7 @@ from translate.errors import ConfigError
 from translate.methods.dcgan import Dcgan
 from translate.methods.noise_settings import NoiseSettings
 from translate.methods.presets import PRESETS
+from translate.methods.soft_labels import soft_labels
 from translate.settings import resolve
 from translate.trainer import Trainer
 
@@ -218,13 +219,13 @@ def test_instance_noise_fades_as_planned(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_labels_are_softened_as_said():
-    real, fake = make(smooth_real=0.1, smooth_fake=0.2)._targets(5, torch.zeros(()))
+    real, fake = soft_labels(NoiseSettings.checked({"smooth_real": 0.1, "smooth_fake": 0.2}), 5, torch.zeros(()))
     assert torch.allclose(real, torch.full((5,), 0.9)) and torch.allclose(fake, torch.full((5,), 0.2))
-    real, fake = make(label_noise=0.5)._targets(1000, torch.zeros(()))
+    real, fake = soft_labels(NoiseSettings.checked({"label_noise": 0.5}), 1000, torch.zeros(()))
     assert 0.5 < real.min() < 0.52 and 0.98 < real.max() <= 1 and -0.5 < fake.min() < -0.48 and fake.max() <= 0
-    real, fake = make(label_flip=0.25)._targets(4000, torch.zeros(()))
+    real, fake = soft_labels(NoiseSettings.checked({"label_flip": 0.25}), 4000, torch.zeros(()))
     assert (real == 0).float().mean() == pytest.approx(0.25, abs=0.03) and (fake == 1).float().mean() > 0.2
-    assert make()._targets(5, torch.zeros(())) is None
+    assert soft_labels(NoiseSettings.checked({}), 5, torch.zeros(())) is None
 
 
 def test_replayed_fakes_keep_their_class():

@@ -27,8 +27,8 @@ from translate.methods.judge import Judge, Judged
 from translate.methods.noise_settings import NoiseSettings
 from translate.methods.pool import ImagePool
 from translate.methods.set_scores import scores
+from translate.methods.soft_labels import soft_labels
 from translate.networks.samplers import Sampler
-from translate.objectives.base import Targets
 
 SHOWN = 64
 """Images of a sample sheet."""
@@ -155,7 +155,7 @@ class Dcgan(Method):
     def _judge(self, real: Tensor, fake: Tensor, asked: Asked, index: int) -> Judged:
         past, past_labels = self._past(fake, asked.labels)
         on_real, on_fake = self._both(real, past, asked.labels, past_labels, index)
-        targets = self._targets(len(real), real) if self.judge.objective.targets else None
+        targets = soft_labels(self.config, len(real), real) if self.judge.objective.targets else None
         losses = self.judge.terms(on_real["logits"], on_fake["logits"], targets)
         # The fresh fakes: a penalty between real and made images needs them of the same classes.
         losses |= self.judge.penalise(lambda x: self._heads(x, asked.labels, index)["logits"], real, fake, index)
@@ -197,23 +197,6 @@ class Dcgan(Method):
         if spread:
             images = images + spread * torch.randn_like(images)
         return cast(Any, self.discriminator).heads(images, labels if own.labelled else None)
-
-    def _targets(self, count: int, like: Tensor) -> Targets | None:
-        """Labels of reals (1) and fakes (0), softened and exchanged as the settings say; None: as they are."""
-        own = self.config
-        if not (own.smooth_real or own.smooth_fake or own.label_noise or own.label_flip):
-            return None
-        real = like.new_full((count,), 1 - own.smooth_real)
-        fake = like.new_full((count,), own.smooth_fake)
-        if own.label_flip:
-            wrong_real, wrong_fake = torch.rand(2, count, device=like.device) < own.label_flip
-            real, fake = (
-                torch.where(wrong_real, own.smooth_fake, real),
-                torch.where(wrong_fake, 1 - own.smooth_real, fake),
-            )
-        if own.label_noise:
-            real, fake = (each - own.label_noise * torch.rand_like(each) for each in (real, fake))
-        return Targets(real, fake)
 
     def _sits_out(self, loss: float) -> bool:
         below = self.config.skip_below is not None and loss < self.config.skip_below
