@@ -12,7 +12,7 @@ import io
 import json
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +52,9 @@ class About:
     labels: tuple[str, ...] = ()
     noise: str = ""
     spherical: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))  # JSON has lists only
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,6 @@ def load_model(path: Path) -> Model:
     try:
         # What a field lacks that a file of an earlier version does not have is its default.
         about = About(**{name: header[name] for name in About.__dataclass_fields__ if name in header})
-        about = replace(about, labels=tuple(about.labels))
         described = header["generators"]
         with torch.device("meta"):  # initial weights would be drawn only to be thrown away
             generators: dict[Role, nn.Module] = {
