@@ -270,3 +270,16 @@ def test_a_resumed_monitor_judges_as_one_that_was_never_stopped():
     assert first.verdict == whole.verdict
     assert whole.verdict.name == "frozen discriminator"
     assert list(first.rows) == list(whole.rows)
+
+
+def test_few_kinds_made_well_for_long_are_a_collapse_and_a_young_generator_is_none():
+    def seen(*coverage: float) -> str:
+        looked = [None if (index + 1) % 10 else coverage[index // 10] for index in range(10 * len(coverage))]
+        precise = [None if share is None else 0.97 for share in looked]
+        return diagnose(windows(len(looked), coverage=looked, precision=precise)).line
+
+    assert seen(0.08, 0.08, 0.09, 0.08, 0.08).startswith(
+        "collapse: made images look real (precision 0.97 and more) and"
+    )
+    assert seen(0.06, 0.11, 0.25, 0.52, 0.72) == "healthy"
+    assert seen(0.08, 0.08, 0.08) == "healthy"

@@ -13,6 +13,8 @@ SOON = 50
 """Steps between looks that show plainly what is wrong."""
 GROWN = 200
 """Steps before which a translator may not have begun to, nor a generator made its images differ."""
+FEW_LOOKS, FEW_STEPS = 5, 1000
+"""For how long few kinds of images are no sign of a young generator."""
 KNOWN = 0.9
 """gap of a D that knows its images by heart."""
 
@@ -32,7 +34,19 @@ def collapse(rows: Rows) -> Verdict | None:
         return Verdict("collapse", cause, _APART)
     if last and max(last) < ALIKE and rows[-1]["step"] >= GROWN:
         return Verdict("collapse", f"diversity is {last[-1]:.2g} of the real images' in {len(last)} looks", _APART)
-    return None
+    return _few_kinds(rows)
+
+
+def _few_kinds(rows: Rows) -> Verdict | None:
+    """A G that makes some kinds of images well and never the others; a young one learns them one after the other."""
+    seen = [row for row in rows if "coverage" in row and "precision" in row][-FEW_LOOKS:]
+    if len(seen) < FEW_LOOKS or seen[-1]["step"] - seen[0]["step"] < FEW_STEPS:
+        return None
+    most, least = max(row["coverage"] for row in seen), min(row["precision"] for row in seen)
+    if most > 0.15 or least < 0.9:
+        return None
+    cause = f"made images look real (precision {least:.2g} and more) and cover {most:.0%} of the real ones at most"
+    return Verdict("collapse", f"{cause}, in {len(seen)} looks {span(seen)}", _APART)
 
 
 _APART = "Halve learning_rate, or begin anew with objective=wgan, or with relativistic and r1"
