@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count, groupby
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Any
 
 import cv2
@@ -109,6 +109,8 @@ def _run(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> Generato
             yield _pinned(batch) if pin else batch
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores is the user's choice
+        # Started by the server's start, it would let go the signals that are held for the server and the workers.
+        resource_tracker.ensure_running()
         with _main_left_alone(), _signals_held():
             iterator = iter(_loader(dataset, keys, workers, pin))
     try:
