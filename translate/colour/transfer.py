@@ -31,13 +31,15 @@ def transfer(chroma: np.ndarray, reference_chroma: np.ndarray) -> np.ndarray:
     return (chroma @ linear.T.astype(np.float32) + (wanted_mean - linear @ mean).astype(np.float32)).astype(np.float32)
 
 
-def monge_kantorovitch(covariance: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def monge_kantorovitch(covariance: np.ndarray, wanted: np.ndarray, least: float = _LEAST_VARIANCE) -> np.ndarray:
     """The symmetric positive map T with T covariance T = wanted (both k x k), its eigenvalues cut to MOST_STRETCH.
+
+    A variance below `least` counts as that: it is rounding.
 
     T = S^-1/2 (S^1/2 W S^1/2)^1/2 S^-1/2, the paper's closed form, of all linear maps the one that moves colours least.
     """
     values, vectors = np.linalg.eigh(covariance)
-    values = np.maximum(values, _LEAST_VARIANCE)
+    values = np.maximum(values, least)
     root = vectors * np.sqrt(values) @ vectors.T
     inverse = vectors / np.sqrt(values) @ vectors.T
     stretch, axes = np.linalg.eigh(inverse @ _root(root @ wanted @ root) @ inverse)

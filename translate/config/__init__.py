@@ -8,6 +8,7 @@ from translate.config.base import Config, near_miss, parse_assignment, sort_sett
 from translate.config.colouring import ColouringSettings
 from translate.config.convert import ConvertSettings
 from translate.config.data import DataSettings, Direction, Norm, Role
+from translate.config.styling import StylingSettings
 from translate.config.training import TrainingSettings
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Direction",
     "Norm",
     "Role",
+    "StylingSettings",
     "TrainingSettings",
     "near_miss",
     "parse_assignment",
