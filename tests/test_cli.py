@@ -11,7 +11,7 @@ import torch
 from conftest import TINY_MODES
 from PIL import Image
 from test_fit import train
-from test_methods import TRANSLATE
+from test_methods import PAINT, TRANSLATE
 
 from translate import cli, images
 from translate.methods import METHODS
@@ -54,9 +54,9 @@ def test_help_imports_nothing_heavy(words: list[str]):
     assert "Usage" in done.stdout
 
 
-@pytest.mark.parametrize("mode", TRANSLATE)
+@pytest.mark.parametrize("mode", [*TRANSLATE, *PAINT])
 def test_fit_info_and_convert(call: Any, pairs: Path, folders: Path, pictures: Path, tmp_path: Path, mode: str):
-    root = {"pix2pix": pairs, "cycle": folders, "colorize": pictures}[mode]
+    root = {"pix2pix": pairs, "cycle": folders, "colorize": pictures, "style": pictures, "adain": folders}[mode]
     code, text = call("fit", root, "--mode", mode, "--out", tmp_path, "--name", "run", "--steps", 3, *tiny(mode))
     assert code == 0
     assert "step 3/3" in text and f"Use it: {METHODS[mode].use.format(run=tmp_path / 'run')}" in text
@@ -166,7 +166,7 @@ def test_modes_lists_and_prints_every_setting(call: Any):
     for mode, method in METHODS.items():
         code, text = call("modes", mode)
         assert code == 0 and all(name in text for name in method.settings.model_fields)
-        assert "save_every" in text and "batch|instance|none" in text
+        assert "save_every" in text and "linear|cosine|step" in text
 
 
 def test_a_saved_config_is_a_start(call: Any, pairs: Path, tmp_path: Path):

@@ -48,7 +48,7 @@ def test_auto_takes_what_is_at_hand(cache):
     put_squeezenet(cache)
     for name in ("auto", "squeezenet"):
         found = find_features(name)
-        assert found.about == "squeezenet (squeezenet1_1-b8a52dc0.pth, max pooling)"
+        assert found.about == "squeezenet (squeezenet1_1-b8a52dc0.pth, average pooling)"
     layers = models.vgg.make_layers(models.vgg.cfgs["D"], batch_norm=False)
     torch.save({f"features.{key}": value for key, value in layers.state_dict().items()}, cache / "vgg16-397923af.pth")
     assert find_features("auto").about == "vgg16 (vgg16-397923af.pth, average pooling)"

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from translate.fit import fit
     from translate.loading import load
     from translate.sampler import Sampler
+    from translate.stylize import stylize
     from translate.translator import Translator
 
-__all__ = ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load"]
+__all__ = ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load", "stylize"]
 
 # Imported when first used, so that `translate --help` need not wait for torch.
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "fit": "translate.fit",
     "load": "translate.loading",
     "Sampler": "translate.sampler",
+    "stylize": "translate.stylize",
     "Translator": "translate.translator",
 }
 

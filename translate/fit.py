@@ -102,7 +102,8 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     kind = find_method(chosen.mode)
     layout = detect(Path(chosen.dataset), kind.source)
     labels = read_labels(layout, kind.label_file(chosen.method)) if kind.labelled(chosen.method) else None
-    layout, held = hold_out(layout, kind.unfit) if kind.knows_truth else (layout, [])
+    alone = kind.knows_truth and kind.source == "single"
+    layout, held = hold_out(layout, kind.unfit) if alone else (layout, [])
     for text in (layout.name, *layout.warnings, *held, *(labels.notices if labels else ())):
         display.note(text)
     train = _open(layout, "train", kind, chosen, display, labels)
@@ -115,6 +116,7 @@ def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display)
     method = kind(chosen.method, channels, data.size, data.direction, **({"labels": labels.names} if labels else {}))
     for text in method.notices:
         display.note(text)
+    method.begin(lambda most: loader.held_out(train, 1, most))
     trainer = Trainer(method, training, total, batches, device)
     about = About(
         mode=chosen.mode,

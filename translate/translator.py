@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -20,7 +19,7 @@ from translate.errors import ConfigError
 from translate.fitting import Fitting, Tile
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
-from translate.rendering.base import Passage, Rendering
+from translate.rendering.base import Guide, Passage, Rendering
 from translate.streams import in_order
 
 Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
@@ -186,20 +185,20 @@ class Translator:
         pixels: Sequence[np.ndarray],
         direction: Direction | None = None,
         tell: Callable[[int, str], None] | None = None,
-        guides: Sequence[Path | None] | None = None,
+        guides: Sequence[Guide] | None = None,
     ) -> list[np.ndarray]:
         """Translate arrays (H, W, C) of one shape and type at once; each comes out as it would alone.
 
         uint8 and uint16 give the same type, rounded; floats are in [-1, 1], and what exceeds that is not cut off.
         `tell` hears, with the image's index, what its user should know, as that it took tiles or fp32; `guides` are
-        files of the user's that go with the images, where the model takes any. Raises NotFiniteError if the model's
+        what goes with the images, where the model takes anything. Raises NotFiniteError if the model's
         values are not finite, ConfigError for channels that it does not take.
         """
         direction = self.checked(direction)
         tell = tell or (lambda index, text: self._say(text))
         if self.rendering:
             passage = self._passage(direction, tell)
-            return self.rendering.run(pixels, passage, tell, guides or [None] * len(pixels))
+            return self.rendering.run(pixels, passage, tell, guides or [Guide()] * len(pixels))
         matched = [images.match_channels(array, self.channels(direction)[0]) for array in pixels]
         return self._fitting(direction).run(matched, tell)
 

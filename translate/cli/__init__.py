@@ -20,6 +20,7 @@ from translate.cli import (
     info,
     modes,
     sample,
+    stylize,
 )
 from translate.errors import TranslateError
 from translate.version import __version__
@@ -51,6 +52,7 @@ def _root(
 app.command("fit")(fit.fit)
 app.command("convert")(convert.convert)
 app.command("colorize")(colorize.colorize)
+app.command("stylize")(stylize.stylize)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("health")(health.health)

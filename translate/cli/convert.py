@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -92,8 +93,19 @@ def _run(
     return watched(convert_on, device, target, settings)
 
 
-def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings: ConvertSettings) -> int:
-    """Show how `run(device, watch)` gets on and what came of it; returns the exit code."""
+def watched(
+    run: Callable[[str, Any], Any],
+    device: str,
+    target: Path,
+    settings: ConvertSettings,
+    *,
+    words: tuple[str, str] = ("translated", "to translate"),
+    bar: Callable[[Any], AbstractContextManager[Callable[[int, int | None], None]]] | None = None,
+) -> int:
+    """Show how `run(device, watch)` gets on and what came of it; returns the exit code.
+
+    `words` say what happened to a picture, and what would; `bar` shows on a console how many there are.
+    """
     from translate import distributed
     from translate.convert import Watch
     from translate.display import Counting, Screen
@@ -106,7 +118,7 @@ def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings:
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    with Counting("translating", console) as progress:
+    with bar(console) if bar else Counting("translating", console) as progress:
         watch = Watch(progress, say, lambda job, state: typer.echo(f"{job.source} -> {job.target}: {state.value}"))
         summary = run(device, watch)
     for reason in summary.failed.values():
@@ -114,7 +126,7 @@ def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings:
     for text, count in summary.notes.items():
         named = ", ".join(summary.examples[text][:3]) + (" ..." if count > 3 else "")
         say(f"{text} ({count} {'image' if count == 1 else 'images'}: {named})")
-    say(describe(summary, target, settings.dry_run))
+    say(describe(summary, target, settings.dry_run, words))
     if summary.stopped:
         say("Stopped. The same command goes on.")
         return 130
@@ -122,16 +134,18 @@ def watched(run: Callable[[str, Any], Any], device: str, target: Path, settings:
     return 1 if summary.failed else 0
 
 
-def describe(summary: Any, target: Path, dry_run: bool) -> str:
+def describe(summary: Any, target: Path, dry_run: bool, words: tuple[str, str] = ("translated", "to translate")) -> str:
     """The last line: what became of the inputs."""
-    parts = [f"{summary.translated} {'to translate' if dry_run else 'translated'} into {target}"]
+    parts = [f"{summary.translated} {words[dry_run]} into {target}"]
     if summary.skipped:
         parts.append(f"{summary.skipped} there already")
     if summary.failed:
         parts.append(f"{len(summary.failed)} failed")
     text = ", ".join(parts)
+    if summary.translated and not dry_run:
+        text += f"; {summary.seconds:.1f} s"
     if summary.per_second and not dry_run:
-        text += f"; {summary.seconds:.1f} s, {summary.per_second:.3g} images/s"
+        text += f", {summary.per_second:.3g} images/s"
     if summary.flicker:
         text += "; from frame to frame the input changes by {:.2f}/255, the output by {:.2f}/255".format(
             *summary.flicker

@@ -41,20 +41,22 @@ def with_settings(
 ) -> Callable[[Any], Any]:
     """Give a command a flag for every field of `groups`; it gets those that were given in one dict, `given`.
 
-    `short` are further names of flags, as {"variants": "-k"}; fields in `without` get no flag.
+    `short` are further names of flags, as {"variants": "-k"}; fields in `without` get no flag. Of a name that several
+    groups have, the first one's field counts.
     """
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())
         hints = typing.get_type_hints(command, include_extras=True)
         own = [each.replace(annotation=hints[each.name]) for each in own if each.name != "given"]
+        fields = {name: group for group in reversed(groups) for name in group.model_fields if name not in without}
         flags = [
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(group, name, short or {})
             )
             for group in groups
             for name in group.model_fields
-            if name not in without
+            if fields.get(name) is group
         ]
 
         @functools.wraps(command)

@@ -40,13 +40,17 @@ class Outcome(Generic[Task]):
 
 @dataclass(frozen=True)
 class Threads:
-    """How many threads read, compute and write; how many items share a batch; how many bytes may be held at once."""
+    """How many threads read, compute and write; how many items share a batch; how many bytes may be held at once.
+
+    `chained` items are taken up one after another, each when what came of the one before is known.
+    """
 
     readers: int
     streams: int
     writers: int
     batch: int
     memory: int
+    chained: bool = False
 
 
 class Pipeline(Generic[Task, Work]):
@@ -73,7 +77,7 @@ class Pipeline(Generic[Task, Work]):
         self._memory = Budget(threads.memory)
         most = threads.batch * threads.streams + threads.readers + threads.writers
         self._computed: queue.Queue[tuple[Task, Work, int] | None] = queue.Queue(maxsize=most)
-        self._slots = threading.Semaphore(2 * most)
+        self._slots = threading.Semaphore(1 if threads.chained else 2 * most)
         self._outcomes: queue.Queue[Outcome[Task] | BaseException | None] = queue.Queue()
         self._stopping, self._ending = threading.Event(), threading.Event()
 

@@ -4,7 +4,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,11 +15,15 @@ from translate.errors import ConfigError, DataError
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One input and its output; `name` is the output's path below the output folder, with slashes."""
+    """One input and its output; `name` is the output's path below the output folder, with slashes.
+
+    Of a clip, `before` are input and output of the frame before.
+    """
 
     source: Path
     target: Path
     name: str
+    before: tuple[Path, Path] | None = None
 
     @property
     def renamed(self) -> bool:
@@ -63,8 +67,11 @@ class Plan:
             found = self._walk(report)
             if self.settings.sequence:
                 found = iter(sorted(found, key=lambda path: _natural(path.relative_to(self.source).as_posix())))
+        before: tuple[Path, Path] | None = None
         for path in found:
             job = self._job(path)
+            if self.settings.sequence:
+                job, before = replace(job, before=before), (job.source, job.target)
             if world == 1 or zlib.crc32(os.fsencode(job.name)) % world == rank:
                 yield job
 

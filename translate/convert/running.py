@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -48,6 +48,9 @@ def run(
     engine = translator.engine(direction)
     jobs = plan.jobs(_unreadable(summary), distributed.rank(), distributed.world())
     threads = _threads(engine.streams, plan.settings.batch or engine.batch)
+    if translator.rendering and translator.rendering.alone:
+        chained = translator.rendering.chained and plan.settings.sequence
+        threads = replace(threads, streams=1, batch=1, chained=chained)
     pipeline = Pipeline(jobs, worker.read, worker.compute, worker.write, threads, worker.weigh)
     with ExitStack() as stack:
         total = stack.enter_context(_counting(plan))
@@ -163,7 +166,7 @@ def rehearse(translator: Translator, plan: Plan, direction: Direction, watch: Wa
         worker = _worker(translator, plan, direction, known, key, summary, Gallery())
         for job in plan.jobs(_unreadable(summary)):
             try:
-                state, _ = worker.state(job)
+                state = worker.state(job)
             except TranslateError as error:
                 summary.failed[str(job.source)] = str(error)
                 continue

@@ -10,11 +10,13 @@ import numpy as np
 
 from translate import files, images
 from translate.config import ConvertSettings, Direction
+from translate.convert.chain import Chain
 from translate.convert.manifest import Manifest, State, stamp
 from translate.convert.plan import Job
 from translate.errors import ImageError, TranslateError
 from translate.images import Picture
-from translate.images.formats import reason
+from translate.images.formats import reason, too_many
+from translate.rendering.base import Guide
 from translate.translator import Translator
 
 _SMALL = 2**18
@@ -33,7 +35,7 @@ class Work:
     picture: Picture
     pixels: np.ndarray
     mask: np.ndarray | None = None
-    guide: Path | None = None
+    guide: Guide = field(default_factory=Guide)
     made: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -65,41 +67,60 @@ class Worker:
     seen: Callable[[Seen], None]
     _made_folders: set[Path] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        rendering = self.translator.rendering
+        chained = self.settings.sequence and rendering is not None and rendering.chained
+        self._chain = Chain(self.settings.side_by_side) if chained else None
+
     def weigh(self, job: Job) -> int:
         """Bytes that the picture of `job` will hold in memory; 0 where so small a file cannot hold much."""
         with suppress(TranslateError, OSError):
-            if job.source.stat().st_size > _SMALL:
+            if self._sized(1, 1) != (1, 1) or job.source.stat().st_size > _SMALL:
                 height, width = images.size(job.source)
-                return _BYTES * height * width
+                tall, wide = self._sized(height, width)
+                return _BYTES * max(height * width, tall * wide)
         return 0
 
-    def state(self, job: Job) -> tuple[State, str]:
-        """What is known of the output of `job`, and the stamps of what it is made from. Raises ImageError."""
+    def state(self, job: Job) -> State:
+        """What is known of the output of `job`. Raises ImageError."""
+        return self._state(job)[0]
+
+    def _state(self, job: Job) -> tuple[State, str, Path | None]:
+        """What is known of it, the stamps of what it is made from, and the frame that it goes on from."""
+        earlier = self._chain.begin(job) if self._chain else None
         namesake = job.source.with_suffix(job.target.suffix)
         if self.manifest and job.renamed and not self.settings.format and namesake.exists():
             raise ImageError(f"{job.source}: its output would be {job.target}, that of {namesake}. Rename one.")
         try:
             mask_path = self._mask_of(job)
-            made_from = (job.source, mask_path, self._guide_of(job))
+            made_from = (job.source, mask_path, *self._files_of(job), earlier)
             stamps = " ".join(stamp(path.stat()) for path in made_from if path)
         except OSError as error:
             raise ImageError(f"{job.source}: {reason(error)}") from error
         if self.manifest is None:
-            return (State.FOREIGN if job.target.exists() else State.MISSING), stamps
-        return self.manifest.state(job.name, job.target, job.source, stamps, self.settings_key), stamps
+            return (State.FOREIGN if job.target.exists() else State.MISSING), stamps, earlier
+        state = self.manifest.state(job.name, job.target, job.source, stamps, self.settings_key)
+        if self._chain and state is State.DONE and not self.settings.overwrite:
+            self._chain.done(job)
+        return state, stamps, earlier
 
     def read(self, job: Job) -> Work | None:
         """Decode the input of `job`; None if its output is there already. Raises ImageError."""
-        state, stamps = self.state(job)
+        state, stamps, earlier = self._state(job)
         if not self.settings.overwrite:
             if state in (State.FOREIGN, State.OTHERS):
                 raise ImageError(f"{job.source}: {job.target} {state.value}.")
             if state is State.DONE:
                 return None
         mask_path = self._mask_of(job)
-        picture = images.read(job.source, most_pixels=self.settings.max_pixels)
+        picture = self._sized_picture(job.source)
         mask = _read_mask(mask_path, picture) if mask_path else None
-        return Work(job, stamps, picture, images.to_model(picture), mask, self._guide_of(job))
+        work = Work(job, stamps, picture, images.to_model(picture), mask)
+        before, note = None, ""
+        if self._chain:
+            before, note = self._chain.pair(job, earlier, self._sized_picture, picture.pixels.shape[:2])
+        work.guide, work.notes = Guide(job.name, self._files_of(job), before), (note,) if note else ()
+        return work
 
     def compute(self, batch: list[Work]) -> None:
         """Translate pictures of one size and depth."""
@@ -130,7 +151,10 @@ class Worker:
             lost.append(f"{suffix} compresses what the mask keeps, too: --format png keeps it bit for bit")
         try:
             data = images.encode(
-                shown, suffix, quality=self.settings.quality, metadata=not self.settings.strip_metadata
+                self._signed(shown, suffix),
+                suffix,
+                quality=self.settings.quality,
+                metadata=not self.settings.strip_metadata,
             )
         except ImageError as error:
             raise ImageError(f"{job.target}: {error}") from error
@@ -143,7 +167,9 @@ class Worker:
         asked = settings.format or settings.quality or settings.strip_metadata or settings.side_by_side
         if self.translator.rendering is None or asked or work.mask is not None or work.job.renamed:
             return False
-        return work.made is not None and np.array_equal(work.made, work.pixels)
+        if work.made is None or not np.array_equal(work.made, work.pixels):
+            return False
+        return images.size(work.job.source) == work.pixels.shape[:2]
 
     def _put(self, job: Job, stamps: str, data: bytes) -> None:
         folder = job.target.parent
@@ -162,6 +188,8 @@ class Worker:
             files.publish(job.target, data, self.manifest.temporary(), record)
         else:
             files.write_bytes(job.target, data)
+        if self._chain:
+            self._chain.done(job)
 
     def _refuse_input(self, job: Job, folder: Path) -> None:
         """Raise ImageError if a link in the output leads back into the input."""
@@ -169,10 +197,27 @@ class Worker:
         if real != output and output not in real.parents and (real == source or source in real.parents):
             raise ImageError(f"{job.source}: {folder} is a link into the input; its output would be written there.")
 
-    def _guide_of(self, job: Job) -> Path | None:
-        """The user's own file that goes with the input, where the model takes any."""
+    def _files_of(self, job: Job) -> tuple[Path, ...]:
+        """The user's own files that go with the input, where the model takes any."""
         rendering = self.translator.rendering
-        return rendering.guide(job.source, self._below_input(job)) if rendering else None
+        return rendering.files(job.source, self._below_input(job)) if rendering else ()
+
+    def _sized(self, height: int, width: int) -> tuple[int, int]:
+        """The size in which a picture of that size is translated."""
+        rendering = self.translator.rendering
+        return rendering.sized(height, width) if rendering else (height, width)
+
+    def _sized_picture(self, path: Path) -> Picture:
+        most = self.settings.max_pixels
+        picture = images.read(path, most_pixels=most)
+        height, width = self._sized(*picture.pixels.shape[:2])
+        if height * width > most:
+            raise ImageError(f"{path}: would be made {width} x {height}: {too_many(height * width, most)}")
+        return images.scaled(picture, height, width)
+
+    def _signed(self, picture: Picture, suffix: str) -> Picture:
+        text = self.translator.rendering.signature if self.translator.rendering else ""
+        return images.signed(picture, text, suffix) if text else picture
 
     def _below_input(self, job: Job) -> str:
         """The input's path below the input folder, with slashes."""

@@ -21,7 +21,7 @@ def find_features(
 ) -> Features:
     """Features by name, or of a file of weights; "auto": the first of vgg19, vgg16, squeezenet at hand, else patch.
 
-    `pooling`: max or average; auto: average of VGG, max of SqueezeNet. Nothing is downloaded. Raises ConfigError, with
+    `pooling`: max or average; auto: average. Nothing is downloaded. Raises ConfigError, with
     the near miss, for an unknown name or pooling, CheckpointError where weights are not at hand or will not do.
     """
     if pooling not in POOLINGS:

@@ -28,6 +28,8 @@ class Features(nn.Module, ABC):
     content_layers: dict[str, float]
     usual_statistic: str = "wasserstein"
     usual_content: str = "features"
+    usual_weights: tuple[float, float] = (0.25, 0.3)
+    """Of content and of variation, beside style: found by looking at photographs in several manners."""
     sampled: bool = False
     """Places are drawn, never all taken."""
     key: str

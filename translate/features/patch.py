@@ -26,9 +26,11 @@ class Patch(Features):
         self.layers = ("1", "2", "4", "8")
         self.about = f"patch ({side} x {side} at 1/{', 1/'.join(self.layers)})"
         self.side = side
-        self.style_layers = dict.fromkeys(self.layers, 1.0)
+        # The picture grows while it is painted: what coarser patches say has been said when it was small.
+        self.style_layers = {"1": 1.0}
         self.content_layers = {"1": 1.0}
         self.usual_statistic, self.usual_content, self.sampled = "sliced", "gradient", True
+        self.usual_weights = (0.005, 0.0)
         self.key = key_of(self, self.name, side)
         self.eval()
 

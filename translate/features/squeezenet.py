@@ -2,8 +2,8 @@
 
 Layers by the paper's names, and where they are in torchvision's `features`: relu1 (1), fire2 (3), fire3 (4), fire4 (6),
 fire5 (7), fire6 to fire9 (9 to 12). Style is usually taken from relu1 and the last fire of each size and of each pair
-beyond, content from fire5, whose stride is that of VGG's relu4_2. Pooling is its own, max of 3 x 3 that counts partial
-windows, unless average is asked for: of what a window holds.
+beyond, content from fire5, whose stride is that of VGG's relu4_2. Pooling is over windows of 3 x 3, partial ones too:
+average of what a window holds, which paints smoother strokes, unless its own is asked for, max.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class SqueezeNet(Chain):
     """Of the state of torchvision's squeezenet1_1 `features` ("0.weight", "3.squeeze.weight" ...)."""
 
     def __init__(self, state: Mapping[str, Tensor], about: str, pooling: str = "auto") -> None:
-        pooling = "max" if pooling == "auto" else pooling
+        pooling = "average" if pooling == "auto" else pooling
         stages: list[tuple[str, Stage]] = [("relu1", Convolution(state["0.weight"], state["0.bias"], stride=2))]
         for name, place in LAYERS.items():
             if name in ("fire2", "fire4", "fire6"):

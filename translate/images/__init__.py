@@ -16,6 +16,8 @@ from translate.images.formats import FORMATS, SUFFIXES, suffix_of
 from translate.images.listing import list_images, matches, walk_images
 from translate.images.picture import MOST_CHANNELS, MOST_PIXELS, Picture
 from translate.images.reading import channels, from_pil, read, read_pixels, size
+from translate.images.scaling import scaled
+from translate.images.signature import signature, signed
 from translate.images.writing import encode, lost, to_pil, write
 
 __all__ = [
@@ -37,6 +39,9 @@ __all__ = [
     "read",
     "read_pixels",
     "resize",
+    "scaled",
+    "signature",
+    "signed",
     "size",
     "suffix_of",
     "to_array",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from translate.rendering.base import Passage, Rendering
+from translate.rendering.base import Guide, Passage, Rendering
 from translate.rendering.colouring import Colouring
 
 RENDERINGS: dict[str, Callable[[int, int], Any]] = {
@@ -11,4 +11,4 @@ RENDERINGS: dict[str, Callable[[int, int], Any]] = {
 }
 """Makes the rendering of a mode's models from the size they were trained at and the channels their network takes."""
 
-__all__ = ["RENDERINGS", "Colouring", "Passage", "Rendering"]
+__all__ = ["RENDERINGS", "Colouring", "Guide", "Passage", "Rendering"]

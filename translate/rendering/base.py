@@ -21,11 +21,31 @@ class Passage(NamedTuple):
     network: nn.Module | None
 
 
+class Guide(NamedTuple):
+    """What goes with a picture of a folder.
+
+    name    of its output, below the output folder
+    files   the user's own for this picture
+    before  of a clip whose frames follow from each other: the frame before and what was made of it, as `run` takes
+            pictures and gives them; None for the first, and where that failed
+    """
+
+    name: str = ""
+    files: tuple[Path, ...] = ()
+    before: tuple[np.ndarray, np.ndarray] | None = None
+
+
 class Rendering(Protocol):
     """Makes a picture of a picture, with a network in between."""
 
     channels: tuple[int, int]
     """Of pictures in and out; 0: any that a file holds."""
+
+    alone: bool
+    """Whether one picture takes all cores, so that they are computed one at a time."""
+
+    chained: bool
+    """Whether a frame of a clip follows from what was made of the one before."""
 
     described: dict[str, Any]
     """What a report says of it."""
@@ -33,13 +53,22 @@ class Rendering(Protocol):
     key: str
     """All that a result depends on besides the picture, its guide and the network."""
 
+    signature: str
+    """What the metadata of a result say of how it was made; "" for nothing."""
+
     def seen(self, pixels: np.ndarray) -> np.ndarray:
         """What the network is given of a picture (H, W, C): (h, w, c) of float32."""
 
-    def guide(self, source: Path, name: str) -> Path | None:
-        """The user's own file for the picture at `source`, `name` below the input folder, if there is one."""
+    def sized(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that a picture is brought to before `run`."""
+
+    def files(self, source: Path, name: str) -> tuple[Path, ...]:
+        """The user's own files for the picture at `source`, `name` below the input folder.
+
+        Raises ImageError if one that must be there is not.
+        """
 
     def run(
-        self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Path | None]
+        self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Guide]
     ) -> list[np.ndarray]:
         """Render pictures (H, W, C) of one shape and type; each comes out as it would alone, in its own type."""

@@ -24,7 +24,7 @@ from translate.config import ColouringSettings
 from translate.errors import ConfigError, ImageError, NotFiniteError
 from translate.networks.blocks import translate_any_size
 from translate.networks.colour_unet import ColourUNet, is_classifier
-from translate.rendering.base import Passage, Tell
+from translate.rendering.base import Guide, Passage, Tell
 
 LONGEST = 8
 """Times the shorter side: a longer picture is seen smaller."""
@@ -51,6 +51,8 @@ class Colouring:
     settings: ColouringSettings = _PLAIN
 
     channels = (0, 3)
+    alone = chained = False
+    signature = ""
 
     @property
     def described(self) -> dict[str, Any]:
@@ -87,22 +89,25 @@ class Colouring:
         if self._reference is not None and np.abs(self._reference).max() < COLOURLESS:
             raise ConfigError(f"The reference {chosen.reference} has no colours to take over.")
 
-    def guide(self, source: Path, name: str) -> Path | None:
+    def sized(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def files(self, source: Path, name: str) -> tuple[Path, ...]:
         place = self.settings.hints
-        if place is None or not place.is_dir():
-            return place
-        return find_hints(place, name, source)
+        found = find_hints(place, name, source) if place is not None and place.is_dir() else place
+        return () if found is None else (found,)
 
     def seen(self, pixels: np.ndarray) -> np.ndarray:
         return self._seen(reduced_light(pixels, *self._small(pixels)), None, pixels)
 
     def run(
-        self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Path | None]
+        self, pixels: Sequence[np.ndarray], passage: Passage, tell: Tell, guides: Sequence[Guide]
     ) -> list[np.ndarray]:
         made = [self._as_it_is(each) for each in pixels]
         usual = self.settings.hints  # a file of hints is for pictures without a name, too
         usual = None if usual is None or usual.is_dir() else usual
-        given = [self._hints(guide or usual, each) for guide, each in zip(guides, pixels, strict=True)]
+        own = [guide.files[0] if guide.files else usual for guide in guides]
+        given = [self._hints(path, each) for path, each in zip(own, pixels, strict=True)]
         for index, each in enumerate(made):
             if each is not None:
                 tell(index, LEFT if given[index] is None else LEFT_HINTED)

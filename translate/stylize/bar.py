@@ -27,7 +27,7 @@ class Bar:
             yield lambda done, total: None
             return
         bar = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("left"),

@@ -7,7 +7,7 @@ exponential, its bias corrected as in Adam): it is smoother than the last one.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -64,6 +64,7 @@ class _Going:
         self.first: float | None = None
         self.best, self.lowest = start.detach().clone(), math.inf
         self.halvings = 0
+        self.spread: float | None = None
         self._begin()
 
     def picture(self) -> Tensor:
@@ -79,7 +80,7 @@ class _Going:
         while self._blown_up(measured):
             self._back()
             measured = self.energy(self.values.detach(), step)
-        self._keep(measured)
+        self._keep(measured, self.values)
         for group in self.made.param_groups:
             group["lr"] = self._length(measured) * (1 - (1 - _LAST) * step / max(1, self.steps - 1))
         self.values.grad = self._scaled(measured.gradient)
@@ -90,6 +91,7 @@ class _Going:
     def _line_searched(self) -> Measured:
         """One step of L-BFGS, line search included; what is drawn stays as it is, or no line could be searched."""
         found: list[Measured] = []
+        before = self.values.detach().clone()
 
         def closure() -> Tensor:
             measured = self.energy(self.values.detach(), 0)
@@ -97,11 +99,13 @@ class _Going:
             self.values.grad = self._scaled(measured.gradient)
             return self.values.new_tensor(measured.total * self.values.numel(), dtype=torch.float64)
 
-        self.made.step(closure)
-        if self._blown_up(found[0]) or not bool(torch.isfinite(self.values).all()):
+        self.made.step(cast(Any, closure))  # its own type says float, and a float would not do
+        if self._blown_up(found[0]):
             self._back()
             return self.energy(self.values.detach(), 0)
-        self._keep(found[0])
+        self._keep(found[0], before)
+        if not bool(torch.isfinite(self.values).all()):
+            self._back()
         self._bound()
         return found[0]
 
@@ -118,13 +122,13 @@ class _Going:
 
     def _begin(self) -> None:
         self.mean, self.weight = torch.zeros_like(self.best), 0.0
-        self.spread: float | None = None
+        self.spread = None
         self.made = _optimizer(self.kind, self.values, self.rate)
 
-    def _keep(self, measured: Measured) -> None:
+    def _keep(self, measured: Measured, at: Tensor) -> None:
         self.first = measured.total if self.first is None else self.first
         if measured.total < self.lowest:
-            self.lowest, self.best = measured.total, self.values.detach().clone()
+            self.lowest, self.best = measured.total, at.detach().clone()
 
     def _bound(self) -> None:
         with torch.no_grad():

@@ -9,76 +9,21 @@ each tile. It is the gradient of the whole.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from translate.features import Features
-from translate.style import Statistic, Target
 from translate.style.content import content_loss, content_scale, gradient_loss
 from translate.style.variation import total_variation
 from translate.stylize.descent import Measured
+from translate.stylize.places import draw_places, generator, region_of
+from translate.stylize.recipe import Painting, Recipe, Steady, Weights
 from translate.stylize.tiles import Tile, grids, plan_tiles
 
 MOST_PLACES = 8192
 """Drawn of a layer each step, where places are drawn."""
 TARGET_PLACES = 4 * MOST_PLACES
 """Drawn of a layer of a painting, once."""
-_STRIDE = 1_000_003
-
-
-class Weights(NamedTuple):
-    """Of the parts of the total."""
-
-    content: float
-    strength: float
-    variation: float
-    temporal: float = 0.0
-
-
-class Painting(NamedTuple):
-    """What style is at one scale: a target for each layer, and the painting's weight."""
-
-    targets: dict[str, Target]
-    weight: float
-
-
-class Steady(NamedTuple):
-    """What a frame should stay near: the frame before, moved along (1, 3, h, w), and how surely, (1, 1, h, w)."""
-
-    image: Tensor
-    trust: Tensor
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Which features are compared, and how. Weights of layers sum to 1."""
-
-    features: Features
-    statistic: Statistic
-    style_layers: Mapping[str, float]
-    content_layers: Mapping[str, float]
-
-    @property
-    def drawn(self) -> bool:
-        """Whether a sample of places stands for all of them."""
-        return self.statistic.sampled or self.features.sampled
-
-    def fitting(self, height: int, width: int) -> "Recipe":
-        """The same without layers that have no place in so small a picture."""
-        kept = []
-        for layers in (self.style_layers, self.content_layers):
-            fit = {name: w for name, w in layers.items() if min(height, width) >= self.features.minimum([name])}
-            total = sum(fit.values()) or 1.0
-            kept.append({name: weight / total for name, weight in fit.items()})
-        return Recipe(self.features, self.statistic, *kept)
-
-    @property
-    def layers(self) -> list[str]:
-        return [name for name in self.features.layers if name in {*self.style_layers, *self.content_layers}]
 
 
 class Energy:
@@ -157,7 +102,7 @@ class Energy:
                 losses["temporal"] = weights.temporal * off
             if not losses:
                 return {}, torch.zeros_like(shown)
-            (gradient,) = torch.autograd.grad(sum(losses.values()), image)
+            (gradient,) = torch.autograd.grad(torch.stack(list(losses.values())).sum(), image)
         return {name: float(value.detach()) for name, value in losses.items()}, gradient
 
     def _whole(self, shown: Tensor, step: int) -> Measured:
@@ -263,7 +208,7 @@ class Energy:
         draw = generator(self.seed, step, self.recipe.features.layers.index(name))
         return draw_places(grid, most, weights, draw)
 
-    def _region_of(self, name: str, grid: tuple[int, int], like: Tensor) -> Tensor | None:
+    def _region_of(self, name: str, grid: Sequence[int], like: Tensor) -> Tensor | None:
         """How much each place of a layer's grid is in the region, (places,); None where all are alike."""
         if self.region is None:
             return None
@@ -316,33 +261,3 @@ def summary_of(recipe: Recipe, values: Tensor, places: Tensor | None, weights: T
     """The statistic's summary of a map (1, C, h, w), at `places` of its grid or at all."""
     columns = values.flatten(2) if places is None else recipe.features.columns(values, places.to(values.device))
     return recipe.statistic.summary(columns, weights)
-
-
-def draw_places(grid: tuple[int, int], most: int, weights: Tensor | None, draw: torch.Generator) -> Tensor:
-    """Up to `most` places of a grid, or all of them if they are no more, each as likely as its weight says."""
-    count = grid[0] * grid[1]
-    if weights is None:
-        return torch.arange(count) if count <= most else torch.randint(count, (most,), generator=draw)
-    odds = weights.detach().cpu().double().cumsum(0)
-    drawn = torch.rand(min(most, count), generator=draw, dtype=torch.float64) * odds[-1]
-    return torch.searchsorted(odds, drawn, right=True).clamp_(max=count - 1)
-
-
-def region_of(region: Tensor, grid: tuple[int, int], stride: int, centred: bool) -> Tensor:
-    """A map (1, 1, H, W) of weights on the grid of a layer, (rows, columns): means over `stride` pixels a side.
-
-    `centred`: a place stands for a patch that begins there, so the weight is that of its middle.
-    """
-    mean = F.avg_pool2d(region, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else region
-    rows, columns = (min(wanted, have) for wanted, have in zip(grid, mean.shape[-2:], strict=True))
-    top, left = ((mean.shape[-2] - rows) // 2, (mean.shape[-1] - columns) // 2) if centred else (0, 0)
-    cut = mean[0, 0, top : top + rows, left : left + columns]
-    return F.pad(cut[None, None], (0, grid[1] - columns, 0, grid[0] - rows), mode="replicate")[0, 0]
-
-
-def generator(seed: int, *numbers: int) -> torch.Generator:
-    """Draws that follow from the seed and the numbers alone."""
-    mixed = seed
-    for number in numbers:
-        mixed = (mixed * _STRIDE + number + 1) % 2**61
-    return torch.Generator().manual_seed(mixed)

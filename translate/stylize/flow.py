@@ -35,8 +35,9 @@ def follow(before: Before, content: np.ndarray) -> Followed:
     if min(now.shape) < _SMALLEST:
         back, there = np.zeros((*now.shape, 2), np.float32), np.zeros((*now.shape, 2), np.float32)
     else:
-        finder = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        back, there = finder.calc(now, then, None), finder.calc(then, now, None)
+        finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        begin = np.zeros((*now.shape, 2), np.float32)
+        back, there = finder.calc(now, then, begin.copy()), finder.calc(then, now, begin)
     moved, came = _warped(before.made, back), _warped(before.content, back)
     returned = back + _warped(there, back)
     # Eq. (7) of the paper: there and back does not lead where it began.

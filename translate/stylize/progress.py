@@ -26,6 +26,6 @@ class Course:
         """A step has been done."""
         self._done, self._pixels = self._done + 1, self._pixels + scale.height * scale.width
         if self._watch:
-            parts = (measured.parts.get(name, 0.0) for name in ("style", "content", "variation"))
-            share = self._pixels / self._work
-            self._watch(Progress(self._done, self._steps, share, scale.height, scale.width, *parts, image))
+            style, content, variation = (measured.parts.get(name, 0.0) for name in ("style", "content", "variation"))
+            share, size = self._pixels / self._work, (scale.height, scale.width)
+            self._watch(Progress(self._done, self._steps, share, *size, style, content, variation, image))

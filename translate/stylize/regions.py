@@ -21,7 +21,7 @@ class Part(NamedTuple):
         """The rows and columns that matter to it, of a picture of that size: its region and what lies around it."""
         if self.mask is None:
             return slice(0, height), slice(0, width)
-        rows, columns = self.mask.any(axis=1).nonzero()[0], self.mask.any(axis=0).nonzero()[0]
+        rows, columns = (np.flatnonzero(self.mask.max(axis=axis)) for axis in (1, 0))
         return _around(rows, height), _around(columns, width)
 
 

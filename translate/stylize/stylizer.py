@@ -21,11 +21,12 @@ from translate.machine import memory
 from translate.style import find_statistic
 from translate.stylize import colours
 from translate.stylize.descent import descend
-from translate.stylize.energy import Energy, Recipe, Steady, Weights
+from translate.stylize.energy import Energy
 from translate.stylize.flow import Followed, follow
 from translate.stylize.kinds import Before, Style, Watch
 from translate.stylize.layers import weighted_layers
 from translate.stylize.progress import Course
+from translate.stylize.recipe import Recipe, Steady, Weights
 from translate.stylize.regions import Part, parts_of, resized
 from translate.stylize.scales import Scale, plan_scales
 from translate.stylize.targets import Targets
@@ -57,6 +58,13 @@ class Stylizer:
             weighted_layers(settings.style_layers, features.style_layers, features),
             {} if gradient else weighted_layers(settings.content_layers, features.content_layers, features),
         )
+        usual = features.usual_weights
+        self.weights = Weights(
+            usual[0] if settings.content is None else settings.content,
+            settings.strength,
+            usual[1] if settings.variation is None else settings.variation,
+            settings.temporal,
+        )
         self.budget = memory(device, 1) if settings.memory is None else int(settings.memory * 2**30)
         self._targets = Targets(self.recipe, self.styles, settings, device, self.budget)
 
@@ -83,9 +91,9 @@ class Stylizer:
         digest.update(self.settings.model_dump_json(exclude=_WITHOUT_EFFECT).encode())
         for style in self.styles:
             digest.update(repr((style.weight, style.pixels.shape, style.mask is None)).encode())
-            digest.update(np.ascontiguousarray(style.pixels))
+            digest.update(style.pixels.tobytes())
             if style.mask is not None:
-                digest.update(np.ascontiguousarray(style.mask))
+                digest.update(style.mask.tobytes())
         return digest.hexdigest()
 
     def paint(
@@ -120,7 +128,8 @@ class Stylizer:
     def measure(self, content: np.ndarray, made: np.ndarray) -> dict[str, float]:
         """The weighted losses of `made` as a repainting of `content`, at its own size: style, content, variation."""
         shown, styles = self._in_colours(content)
-        scale = Scale(*content.shape[:2], max(content.shape[:2]), 1)
+        height, width = content.shape[:2]
+        scale = Scale(height, width, max(height, width), 1)
         energy = self._energy(scale, self._tensor(shown), Part(tuple(range(len(styles))), None), styles)
         return energy(self._tensor(made), 0).parts
 
@@ -182,6 +191,7 @@ class Stylizer:
         if self.settings.init == "noise" or self.settings.variation:
             return False
         parts = energy(image, 0).parts
+        parts.pop("variation", 0.0)
         style = parts.pop("style", 0.0) / (self.settings.strength or 1.0)
         return sum(parts.values()) < _ALIKE and style < max(_ALIKE, energy.noise())
 
@@ -201,7 +211,7 @@ class Stylizer:
             self.recipe.fitting(scale.height, scale.width),
             content,
             self._targets.find(part.numbers, styles, scale.side) if settings.strength else [],
-            Weights(settings.content, settings.strength, settings.variation, settings.temporal),
+            self.weights,
             seed=settings.seed * 100_003 + scale.side,
             budget=self.budget,
             base=base,

@@ -6,8 +6,9 @@ import torch
 
 from translate import images
 from translate.config import StylingSettings
-from translate.stylize.energy import TARGET_PLACES, Energy, Painting, Recipe, Weights
+from translate.stylize.energy import TARGET_PLACES, Energy
 from translate.stylize.kinds import Style
+from translate.stylize.recipe import Painting, Recipe, Weights
 from translate.stylize.regions import resized
 
 

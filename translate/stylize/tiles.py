@@ -1,6 +1,7 @@
 """A picture in tiles whose features are those of the whole: windows with as much around them as features depend on."""
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ class Tile(NamedTuple):
         (top, bottom), (left, right) = self.seen
         return planes[..., top:bottom, left:right]
 
-    def spans(self, extent: tuple[int, int], grid: tuple[int, int], stride: int) -> tuple[Span, Span]:
+    def spans(self, extent: Sequence[int], grid: Sequence[int], stride: int) -> tuple[Span, Span]:
         """The rows and columns it answers for, of a layer's `grid` over a picture of `extent`."""
         rows, columns = (
             (first // stride, size if last == length else min(size, last // stride))
@@ -66,7 +67,7 @@ def plan_tiles(features: Features, layers: Collection[str], height: int, width: 
 def grids(features: Features, layers: Sequence[str], height: int, width: int) -> dict[str, tuple[int, int]]:
     """Rows and columns of each layer's map of a picture: found on two strips of it."""
     thin = max(features.minimum(layers), *(features.stride(layer) for layer in layers))
-    like = next((each for each in features.parameters()), torch.zeros(()))
+    like = _like(features)
     tall, wide = (
         features(torch.zeros(1, 3, *size, device=like.device, dtype=like.dtype), layers)
         for size in ((height, thin), (thin, width))
@@ -77,7 +78,7 @@ def grids(features: Features, layers: Sequence[str], height: int, width: int) ->
 def bytes_a_pixel(features: Features, layers: Collection[str]) -> float:
     """What the features of a pixel take in memory while their gradient is computed."""
     side = max(_PROBE, features.minimum(layers))
-    like = next((each for each in features.parameters()), torch.zeros(()))
+    like = _like(features)
     own = {each.data_ptr() for each in (*features.parameters(), *features.buffers())}
     held: dict[int, int] = {}
 
@@ -94,6 +95,11 @@ def bytes_a_pixel(features: Features, layers: Collection[str]) -> float:
         hold(values)
     # The gradients of two maps at a time, and what a convolution needs to work with.
     return (sum(held.values()) + 3 * max(held.values(), default=0)) / side**2
+
+
+def _like(features: Features) -> Tensor:
+    """A tensor where features are computed, of their type."""
+    return next((each for each in chain(features.parameters(), features.buffers())), torch.zeros(()))
 
 
 def _cores(length: int, side: int) -> list[Span]:
