@@ -1,13 +1,16 @@
 """Fixtures that several test files share."""
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from translate.images import Picture, write
+from translate.methods import METHODS
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
 
@@ -70,13 +73,31 @@ def pictures(tmp_path: Path) -> Path:
 TINY = {"width": 2, "width_d": 2, "layers": 1, "size": 16, "workers": 0, "device": "cpu"}
 """Settings of networks that train in milliseconds; `depth` and `blocks` say how deep."""
 
-TINY_MODES = {
+SMALL = {key: TINY[key] for key in ("size", "workers", "device")}
+
+PAINTING = Path(__file__).with_name("painting.png")
+"""24 by 24 pixels: waves of colour, drawn for these tests."""
+
+TINY_MODES: dict[str, dict[str, Any]] = {
     "pix2pix": TINY | {"depth": 2},
     "cycle": TINY | {"blocks": 1},
     # Both players from the first step on; what the phases are is told in test_colorize_training.
     "colorize": TINY | {"head": "regression", "depth": 2, "pretrain": 0, "critic": 0, "batch_size": 2},
     "dcgan": {key: value for key, value in TINY.items() if key != "layers"} | {"latent": 4, "batch_size": 2},
+    "style": SMALL
+    | {"width": 2, "blocks": 1, "style": str(PAINTING), "features": "random", "batch_size": 2}
+    | {"style_layers": "relu1_1,relu2_1", "content_layers": "relu2_1"},
+    "adain": SMALL | {"features": "random", "layer": "relu2_1", "batch_size": 2},
 }
+
+NOT_OF_ALL = {"norm", "norm_d", "dropout"}
+"""Settings that tests give to every mode, though some have no such thing."""
+
+
+def taken(mode: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` without those of NOT_OF_ALL that `mode` does not have."""
+    known = METHODS[mode].settings.model_fields
+    return {key: value for key, value in values.items() if key in known or key not in NOT_OF_ALL}
 
 
 def hash_seed(*parts: object) -> int:

@@ -62,7 +62,7 @@ def made(kind: str, folder: Path, pooling: str = "auto", positive: bool = False)
         return random_vgg(3, pooling=pooling).double()
     if kind == "vgg19":
         eye = torch.eye(3), torch.ones(3)
-        return Vgg("vgg19", "", narrow(), entry=eye, mode="zeros", pooling=pooling).double()
+        return Vgg("vgg19", "", narrow(), entry=eye, mode="replicate", pooling=pooling).double()
     state = squeezenet_state(positive) if kind == "squeezenet" else layout(kind)
     save_file(state, folder / f"{kind}.safetensors")
     return find_features(folder / f"{kind}.safetensors", pooling=pooling).double()
@@ -184,6 +184,9 @@ def theirs(layers: nn.Sequential, x: torch.Tensor, pooling: str) -> list[torch.T
     for layer in layers:
         if isinstance(layer, nn.MaxPool2d) and pooling == "average":
             layer = nn.AvgPool2d(layer.kernel_size, layer.stride, ceil_mode=layer.ceil_mode, count_include_pad=False)
+        for each in layer.modules():
+            if isinstance(each, nn.Conv2d):
+                each.padding_mode = "replicate"  # the one departure
         values = layer(values)
         made.append(values.clone())
     return made
@@ -209,7 +212,7 @@ def test_vgg_gives_the_taps_of_torchvision(name, pooling, tmp_path):
         torch.testing.assert_close(values, wanted[index], rtol=1e-4, atol=1e-5, msg=layer)
 
 
-@pytest.mark.parametrize("pooling", ["auto", "average"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
 def test_squeezenet_gives_the_taps_of_torchvision(pooling, tmp_path):
     network = models.squeezenet1_1(weights=None)
     state = squeezenet_state()

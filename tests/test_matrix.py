@@ -1,13 +1,12 @@
-"""Every method with every objective and every penalty or constraint: it trains, or it is refused with the reason."""
+"""Every game with every objective and every penalty or constraint: it trains, or it is refused with the reason."""
 
 import pytest
 import torch
-from test_methods import TRANSLATE, batch, make
+from test_methods import ADVERSARIAL, TRANSLATE, batch, make
 from test_trainer import CPU, lowered
 
 from translate.config import TrainingSettings
 from translate.errors import ConfigError
-from translate.methods import METHODS
 from translate.objectives import OBJECTIVES
 from translate.objectives.penalties import PENALTIES
 from translate.trainer import Trainer
@@ -20,7 +19,7 @@ HELD_BACK = {"weight_clip": 0.01, "spectral_norm": True}
 
 @pytest.mark.parametrize("hold", [None, *PENALTIES, *HELD_BACK])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("mode", METHODS)
+@pytest.mark.parametrize("mode", ADVERSARIAL)
 def test_it_trains_or_says_why_not(mode: str, objective: str, hold: str | None):
     values = {"objective": objective, "gradient_penalty": 0, "norm_d": "instance"}
     if hold:
@@ -39,7 +38,7 @@ def test_it_trains_or_says_why_not(mode: str, objective: str, hold: str | None):
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("mode", METHODS)
+@pytest.mark.parametrize("mode", ADVERSARIAL)
 def test_batch_norm_and_a_penalty_are_refused(mode: str, penalty: str):
     with pytest.raises(ConfigError, match="set norm_d=instance"):
         make(mode, norm_d="batch", **{penalty: 1.0})

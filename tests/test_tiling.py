@@ -35,7 +35,10 @@ NETWORKS: dict[str, tuple[str, bool, dict[str, Any]]] = {
         True,
         {"width": 4, "blocks": 2, "norm": "batch", "padding": "zeros", "downsamplings": 3},
     ),
+    "resnet affine": ("resnet", False, {"width": 4, "blocks": 2, "norm": "instance_affine", "upsampling": "resize"}),
     "colour_unet": ("colour_unet", False, {"depth": 3, "width": 4, "attention": False}),
+    "adain": ("adain", False, {"stages": [[4, 4], [6, 6], [8]]}),
+    "adain of some strength": ("adain", False, {"stages": [[4], [6]], "pooling": "average", "strength": 0.6}),
     "resnet flat": ("resnet", False, {"width": 16, "blocks": 4, "downsamplings": 0, "norm": "none"}),
 }
 
@@ -50,9 +53,10 @@ def randomised(network: nn.Module) -> nn.Module:
             layer.weight.data.normal_(0, (2 / seen) ** 0.5, generator=generator)
             if layer.bias is not None:
                 layer.bias.data.normal_(0, 0.3, generator=generator)
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d) and layer.affine:
             layer.weight.data.uniform_(0.5, 1.5, generator=generator)
             layer.bias.data.normal_(0, 0.3, generator=generator)
+        if isinstance(layer, nn.BatchNorm2d):
             assert layer.running_mean is not None and layer.running_var is not None
             layer.running_mean.normal_(0, 0.3, generator=generator)
             layer.running_var.uniform_(0.5, 2, generator=generator)
@@ -127,9 +131,10 @@ def test_tiles_as_pictures_of_their_own_would_be_wrong(which: str):
     assert np.abs(naive(network, pixels, 64) - untiled(network, pixels)).max() > 0.3
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+# An adain is of one design, which stands among NETWORKS.
+@pytest.mark.parametrize("norm", ["batch", "instance", "instance_affine", "none"])
 @pytest.mark.parametrize("upsampling", ["transposed", "resize"])
-@pytest.mark.parametrize("name", networks.GENERATORS)
+@pytest.mark.parametrize("name", [name for name in networks.GENERATORS if name != "adain"])
 def test_every_generator_can_be_tiled(name: str, upsampling: str, norm: str):
     # Without norms of its own a long chain of residual blocks magnifies rounding.
     # Attention asks every pixel at once, which no tile can: `test_what_cannot_be_tiled_is_named`.

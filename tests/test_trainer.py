@@ -23,6 +23,8 @@ DRAWING: dict[str, dict[str, Any]] = {
     "pix2pix": _DROPPING,
     "cycle": _DROPPING | {"pool": 3},
     "colorize": _DROPPING,
+    "style": {"features": "patch", "style_layers": "1,2", "content_layers": ""},
+    "adain": {},
     "dcgan": {
         "network": "course32",
         "norm": "none",
@@ -67,7 +69,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(mode: str)
             trained.advance([batch(mode=mode)])
         results.append(weights(trained))
     assert same(results[0], results[1])
-    assert not same(results[0], results[2])
+    assert same(results[0], results[2]) == (mode == "adain")  # which draws nothing
 
 
 @pytest.mark.parametrize("mode", METHODS)

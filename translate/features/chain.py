@@ -40,6 +40,9 @@ class Stage(nn.Module):
 class Convolution(Stage):
     """A square convolution of given weights and, unless `bare`, ReLU; `padding` is in values, `mode` how it is filled.
 
+    Reflect, as some weights were trained, or replicate. Zeros, as torchvision has, would tell the network where the
+    border is, and what stands in a painting's corner would come back in every picture's.
+
     Weights are buffers: they move with the network and take no gradient, and no random number is drawn to make them.
     """
 
@@ -53,7 +56,7 @@ class Convolution(Stage):
         *,
         stride: int = 1,
         padding: int = 0,
-        mode: str = "zeros",
+        mode: str = "replicate",
         bare: bool = False,
     ) -> None:
         super().__init__()
@@ -65,9 +68,9 @@ class Convolution(Stage):
 
     def forward(self, values: Tensor) -> Tensor:
         padding = self.window.padding
-        if padding and self.mode == "reflect":
-            values, padding = F.pad(values, (padding,) * 4, mode="reflect"), 0
-        made = F.conv2d(values, self.weight, self.bias, stride=self.window.stride, padding=padding)
+        if padding:
+            values = F.pad(values, (padding,) * 4, mode=self.mode)
+        made = F.conv2d(values, self.weight, self.bias, stride=self.window.stride)
         # In place on what only this stage has seen: a map less at the peak.
         return made if self.bare else made.relu_()
 
@@ -108,7 +111,14 @@ class Chain(Features):
         self.stages = nn.ModuleList([stage for _, stage in stages])
         self.windows = tuple(stage.window for _, stage in stages)
         self.requires_grad_(False).eval()
-        self.key = key_of(self, name, self.names, pooling, self.windows)
+        self.key = key_of(
+            self,
+            name,
+            self.names,
+            pooling,
+            self.windows,
+            [each.mode for each in self.modules() if isinstance(each, Convolution)],
+        )
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         asked = self._asked(layers)

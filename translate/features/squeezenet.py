@@ -1,9 +1,9 @@
 """SqueezeNet 1.1 (Iandola et al. 2016) as torchvision has it: small, fast, its weights are 5 MB.
 
 Layers by the paper's names, and where they are in torchvision's `features`: relu1 (1), fire2 (3), fire3 (4), fire4 (6),
-fire5 (7), fire6 to fire9 (9 to 12). Style is usually taken from relu1 and the last fire of each size and of each pair
-beyond, content from fire5, whose stride is that of VGG's relu4_2. Pooling is over windows of 3 x 3, partial ones too:
-average of what a window holds, which paints smoother strokes, unless its own is asked for, max.
+fire5 (7), fire6 to fire9 (9 to 12). Style is usually taken from relu1 and the last fire of each size, and of the last
+size from fire7; content from fire5, whose stride is that of VGG's relu4_2. Pooling is over windows of 3 x 3, partial ones
+too: average of what a window holds, which paints smoother strokes, unless its own is asked for, max.
 """
 
 from collections.abc import Mapping
@@ -48,5 +48,5 @@ class SqueezeNet(Chain):
                 stages.append(("", Pool(3, ceil=True, average=pooling == "average")))
             stages.append((name, Fire(state, place)))
         super().__init__("squeezenet", about, stages, *imagenet(), pooling=pooling)
-        self.style_layers = dict.fromkeys(("relu1", "fire3", "fire5", "fire7", "fire9"), 1.0)
+        self.style_layers = dict.fromkeys(("relu1", "fire3", "fire5", "fire7"), 1.0)
         self.content_layers = {"fire5": 1.0}

@@ -64,7 +64,7 @@ def torchvision_vgg(name: str, state: Mapping[str, Tensor], about: str, pooling:
     Input is RGB of ImageNet's mean and deviation; borders are padded with zeros.
     """
     found = _convolutions(state, {place: str(index) for place, index in places(name).items()})
-    return Vgg(name, about, found, entry=imagenet(), mode="zeros", pooling=pooling)
+    return Vgg(name, about, found, entry=imagenet(), mode="replicate", pooling=pooling)
 
 
 def normalised_vgg(state: Mapping[str, Tensor], about: str, pooling: str = "auto") -> Vgg:

@@ -2,17 +2,21 @@
 
 from translate.config import near_miss
 from translate.errors import ConfigError
+from translate.methods.adain import Adain
 from translate.methods.base import Held, Method, Turn
 from translate.methods.colorize import Colorize
 from translate.methods.cycle import Cycle
 from translate.methods.dcgan import Dcgan
 from translate.methods.pix2pix import Pix2Pix
+from translate.methods.style import Style
 
 METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2Pix,
     "cycle": Cycle,
     "colorize": Colorize,
     "dcgan": Dcgan,
+    "style": Style,
+    "adain": Adain,
 }
 
 

@@ -54,7 +54,7 @@ class Method(nn.Module, ABC):
     """Whether whole images of any size can be trained on."""
 
     knows_truth: ClassVar[bool] = False
-    """Whether single images are their own truth, so that some can be held out."""
+    """Whether held-out images can be scored without partners; some of a single folder are then held out."""
 
     use: ClassVar[str] = "translate convert {run} INPUT OUTPUT"
     """The command that uses a trained run."""
@@ -83,6 +83,9 @@ class Method(nn.Module, ABC):
     def __init__(self, settings: Any, channels: tuple[int, int], size: int, direction: Direction) -> None:
         """Make the networks for `channels` of domains (A, B) and crops of `size` pixels."""
         super().__init__()
+
+    def begin(self, images: Callable[[int], Iterator[Batch]]) -> None:
+        """Be shown up to so many training images, spread over their folders, one a batch, before all else."""
 
     def plan(self, total: int) -> None:
         """Be told, before the first step, how many there will be."""

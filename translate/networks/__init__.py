@@ -8,6 +8,7 @@ from torch import nn
 
 from translate.config import near_miss
 from translate.errors import ConfigError
+from translate.networks.adain import AdaIN
 from translate.networks.autoencoder import Autoencoder, MlpAutoencoder
 from translate.networks.blocks import Discriminator, Generator
 from translate.networks.colour_unet import ColourUNet
@@ -27,6 +28,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "unet": UNet,
     "resnet": ResNet,
     "colour_unet": ColourUNet,
+    "adain": AdaIN,
 }
 
 DISCRIMINATORS: dict[str, type[Discriminator]] = {

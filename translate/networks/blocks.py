@@ -166,12 +166,13 @@ def doubling(in_channels: int, out_channels: int, kind: str, *, kernel: int, pad
 
 
 def normalisation(kind: str, channels: int, *, affine: bool = True) -> nn.Module:
-    """Batch normalisation (without weights if not `affine`), instance normalisation (no weights, no running statistics)
-    or none.
+    """Batch normalisation (without weights if not `affine`), instance normalisation (no weights, no running statistics;
+    instance_affine: with weights) or none.
     """
     layers: dict[str, Callable[[int], nn.Module]] = {
         "batch": lambda channels: BatchNorm(channels, affine=affine),
         "instance": nn.InstanceNorm2d,
+        "instance_affine": lambda channels: nn.InstanceNorm2d(channels, affine=True),
         "none": lambda _: nn.Identity(),
     }
     if kind not in layers:

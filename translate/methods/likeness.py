@@ -1,0 +1,194 @@
+"""How like a painting pictures are, and how like the photographs they were made of: what `translate stylize` lowers.
+
+    total = content * C + strength * sum of w_l S_l + variation * V
+
+C and S are relative (translate.style), and the weights w_l of layers sum to 1. Where a sample of places stands for all,
+it is drawn anew each time, of the pictures and of the painting.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from translate import images
+from translate.errors import ConfigError
+from translate.features import Features
+from translate.networks.blocks import mirror_pad
+from translate.style import Statistic, Target, content_loss, gradient_loss, total_variation
+
+PLACES = 2048
+"""Drawn of a layer in a step, where places are drawn."""
+MANY = 8192
+"""The same where pictures are judged."""
+
+
+class Losses(NamedTuple):
+    """Of each picture, (N,), unweighted: 0 where reached, about 1 far away; the last in units of pixels."""
+
+    content: Tensor
+    style: Tensor
+    variation: Tensor
+
+
+class Likeness(nn.Module):
+    """Holds features, which are frozen, and a painting, (1, 3, H, W) in [-1, 1].
+
+    Pictures come `size` pixels large: layers that have no place in so small a picture, or in the painting, are left
+    out. Without `content_layers` content is the picture's steps of light. Raises ConfigError for unknown layers, and
+    where none is left.
+    """
+
+    painting: Tensor
+
+    def __init__(
+        self,
+        features: Features,
+        statistic: Statistic,
+        style_layers: Mapping[str, float],
+        content_layers: Mapping[str, float],
+        painting: Tensor,
+        size: int,
+    ) -> None:
+        super().__init__()
+        self.features, self.statistic = features, statistic
+        self.register_buffer("painting", painting)
+        fit = _fitting(features, style_layers, size)
+        self.style_layers = {name: w for name, w in fit.items() if features.minimum([name]) <= min(painting.shape[2:])}
+        self.content_layers = _fitting(features, content_layers, size)
+        if not self.style_layers or (content_layers and not self.content_layers):
+            least = max(
+                min(features.minimum([name]) for name in part) for part in (style_layers, content_layers) if part
+            )
+            raise ConfigError(
+                f"{features.name} sees nothing in pictures of {size} pixels and a painting of "
+                f"{painting.shape[3]} x {painting.shape[2]}: both need {least} at least. Use a larger --size or "
+                "style_scale."
+            )
+        self.minimum = features.minimum([*self.style_layers, *self.content_layers])
+        self.drawn = statistic.sampled or features.sampled
+        self._targets: dict[str, Target] = {}
+
+    @property
+    def key(self) -> str:
+        """Hash of what decides the losses."""
+        told = (
+            self.features.key,
+            self.statistic.name,
+            self.style_layers,
+            self.content_layers,
+            tuple(self.painting.shape),
+        )
+        digest = hashlib.sha256(repr(told).encode())
+        digest.update(self.painting.detach().cpu().float().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def about(self) -> str:
+        """One line for people."""
+        layers = ", ".join(self.style_layers)
+        content = ", ".join(self.content_layers) or "the steps of light"
+        return f"Style is {self.statistic.name} of {layers}, content {content}, of {self.features.about}."
+
+    def forward(
+        self, made: Tensor, source: Tensor, draw: torch.Generator | None = None, places: int = PLACES
+    ) -> Losses:
+        """How far pictures `made` of `source`, both (N, 3, H, W), are from source and painting.
+
+        Draws up to `places` of each layer from `draw`, or torch's own generator.
+        """
+        if min(source.shape[2:]) < self.minimum:
+            source, made = (continued(images, self.minimum) for images in (source, made))
+        made = made.to(source.dtype)
+        # Not a number is told as a loss, where a decomposition of it would end the run.
+        alarm, made = 0 * made.flatten(1).sum(dim=1), made.nan_to_num()
+        found = self.features(made, [*self.style_layers, *self.content_layers])
+        style = alarm
+        for name, weight in self.style_layers.items():
+            summary = self._summary(name, found[name], places, draw)
+            target = self._target(name, places, draw)
+            style = style + weight * self.statistic.loss(summary, target, draw)
+        return Losses(self._content(found, made, source), style, total_variation(made))
+
+    def _content(self, found: Mapping[str, Tensor], made: Tensor, source: Tensor) -> Tensor:
+        if not self.content_layers:
+            return gradient_loss(made, source)
+        with torch.no_grad():
+            wanted = self.features(source, self.content_layers)
+        losses = [weight * content_loss(found[name], wanted[name]) for name, weight in self.content_layers.items()]
+        return torch.stack(losses).sum(dim=0)
+
+    def _summary(self, name: str, values: Tensor, places: int, draw: torch.Generator | None) -> Tensor:
+        if not self.drawn:
+            return self.statistic.summary(values.flatten(2))
+        rows, columns = self.features.grid(values)
+        count = rows * columns
+        chosen = torch.arange(count) if count <= places else torch.randint(count, (places,), generator=draw)
+        return self.statistic.summary(self.features.columns(values, chosen.to(values.device)))
+
+    @torch.no_grad()
+    def _target(self, name: str, places: int, draw: torch.Generator | None) -> Target:
+        """What the painting is at a layer; computed once, unless it is drawn each time."""
+        if name in self._targets:
+            return self._targets[name]
+        values = self.features(self.painting, [name])[name]
+        target = self.statistic.prepare(self._summary(name, values, places, draw))
+        if not self.drawn:
+            self._targets[name] = target
+        return target
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._targets = {}  # they belong to the device and precision they were computed in
+        return super()._apply(fn, recurse)
+
+
+def weighted(asked: Sequence[str], usual: Mapping[str, float]) -> dict[str, float]:
+    """Layers written as relu1_1 or relu1_1=0.5 with their weights; `usual` if there are none.
+
+    Raises ConfigError for what is no weight, and where all are 0.
+    """
+    found = dict(usual)
+    if asked:
+        found = {}
+        for text in asked:
+            name, _, weight = text.partition("=")
+            try:
+                found[name.strip()] = float(weight or 1)
+            except ValueError:
+                raise ConfigError(f"{text!r} is no layer with a weight: write relu1_1 or relu1_1=0.5.") from None
+        if min(found.values()) < 0 or max(found.values()) == 0:
+            raise ConfigError(f"Weights of layers are 0 or more, and not all 0: {', '.join(asked)}.")
+    return {name: weight for name, weight in found.items() if weight}
+
+
+def read_painting(path: Path, size: int, scale: float) -> Tensor:
+    """A picture file as (1, 3, H, W) in [-1, 1], its longer side `scale` times `size`, or its own if that is less.
+
+    Raises ImageError for what cannot be read, ConfigError for other channels than 1 and 3.
+    """
+    pixels = images.to_depth(images.read_pixels(path), np.float32)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    if pixels.shape[2] != 3:
+        raise ConfigError(f"The painting {path} has {pixels.shape[2]} channels: a colour picture of 3 is needed.")
+    longest = max(pixels.shape[:2])
+    # Enlarged beyond what it is, a painting has no strokes of that size to give.
+    factor = scale * min(size, longest) / longest
+    height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
+    return images.to_tensor(images.resize(pixels, height, width))[None]
+
+
+def continued(pictures: Tensor, side: int) -> Tensor:
+    """Pictures (N, C, H, W), mirrored at the far ends until they are `side` pixels high and wide."""
+    missing = (max(0, side - length) for length in reversed(pictures.shape[2:]))
+    return mirror_pad(pictures, (0, next(missing), 0, next(missing)))
+
+
+def _fitting(features: Features, layers: Mapping[str, float], size: int) -> dict[str, float]:
+    """Those of `layers` that have a place in pictures of `size` pixels; their weights sum to 1."""
+    fit = {name: weight for name, weight in layers.items() if features.minimum([name]) <= size}
+    return {name: weight / sum(fit.values()) for name, weight in fit.items()}
