@@ -49,9 +49,7 @@ class StylingSettings(Config):
         "auto",
         description="Of VGG: max, or average as Gatys et al. prefer; auto: average, and max where tiles are used.",
     )
-    content: float | None = Field(
-        None, ge=0, description="Weight of content; default: 0.25, of patch 0.005."
-    )
+    content: float | None = Field(None, ge=0, description="Weight of content; default: 0.25, of patch 0.005.")
     variation: float | None = Field(
         None, ge=0, description="Weight of the mean distance of neighbouring pixels; default: 0.3, of patch 0."
     )

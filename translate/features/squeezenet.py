@@ -2,8 +2,8 @@
 
 Layers by the paper's names, and where they are in torchvision's `features`: relu1 (1), fire2 (3), fire3 (4), fire4 (6),
 fire5 (7), fire6 to fire9 (9 to 12). Style is usually taken from relu1 and the last fire of each size, and of the last
-size from fire7; content from fire5, whose stride is that of VGG's relu4_2. Pooling is over windows of 3 x 3, partial ones
-too: average of what a window holds, which paints smoother strokes, unless its own is asked for, max.
+size from fire7; content from fire5, whose stride is that of VGG's relu4_2. Pooling is over windows of 3 x 3, partial
+ones too: average of what a window holds, which paints smoother strokes, unless its own is asked for, max.
 """
 
 from collections.abc import Mapping

@@ -19,6 +19,8 @@ RATES = {"adam": 0.06, "lbfgs": 1.0, "gd": 0.06}
 """Adam: how far a value in [-1, 1] moves in a step. gd: how far the root mean square value moves in the first."""
 GROWN = 3.0
 _HALVINGS = 20
+_TRIED = 12
+"""Pictures that one line search of L-BFGS looks at, at most."""
 _LAST = 0.1
 """What is left of the rate at the last step of a scale."""
 
@@ -158,4 +160,4 @@ def _optimizer(kind: str, values: Tensor, rate: float) -> Optimizer:
         return Adam([values], lr=rate, betas=(0.9, 0.99))
     if kind == "gd":
         return SGD([values], lr=rate)
-    return LBFGS([values], lr=rate, max_iter=1, history_size=20, line_search_fn="strong_wolfe")
+    return LBFGS([values], lr=rate, max_iter=1, max_eval=_TRIED, history_size=20, line_search_fn="strong_wolfe")

@@ -93,7 +93,7 @@ class Energy:
         losses: dict[str, Tensor] = {}
         with torch.enable_grad():
             image = shown.detach().requires_grad_()
-            if weights.content and not self.recipe.content_layers:
+            if weights.content and not self.recipe.content_layers and self.height * self.width > 1:
                 losses["content"] = weights.content * gradient_loss(image, self.content, self.region).sum()
             if weights.variation:
                 losses["variation"] = weights.variation * total_variation(image).sum()

@@ -242,7 +242,8 @@ class Stylizer:
             return target
         if self.settings.init == "noise":
             return grown(now)
-        return (target + grown(now) - grown(last)).clip(-1, 1)
+        # Halved, as values beyond [-1, 1] would be cut off.
+        return (target + 2 * grown((now - last) / 2)).clip(-1, 1)
 
     def _steady(self, begun: Followed, scale: Scale) -> Steady:
         image = self._tensor(images.resize(begun.image, scale.height, scale.width))
