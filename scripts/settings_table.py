@@ -7,7 +7,7 @@ from pathlib import Path
 
 from translate.cli.modes import describe_type
 from translate.cli.sample import SampleSettings
-from translate.config import ColouringSettings, Config, ConvertSettings, DataSettings, TrainingSettings
+from translate.config import ColouringSettings, Config, ConvertSettings, DataSettings, StylingSettings, TrainingSettings
 from translate.methods import METHODS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -33,6 +33,8 @@ def tables() -> str:
         parts.append(f"**`--mode {mode}`**{f', with {usual} by default' * bool(usual)}\n\n{table(method.settings)}")
     colouring = table(ColouringSettings, ColouringSettings.model_fields)
     parts.append(f"**`translate colorize`**, beside those of `convert`\n\n{colouring}")
+    styling = table(StylingSettings, StylingSettings.model_fields)
+    parts.append(f"**`translate stylize`**, beside those of `convert`\n\n{styling}")
     sampling = table(SampleSettings, SampleSettings.model_fields)
     parts.append(f"**`translate sample`**, beside `--device` and `--out`\n\n{sampling}")
     converting = table(ConvertSettings, ConvertSettings.model_fields)

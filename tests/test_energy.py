@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from translate.features import find_features
-from translate.style import find_statistic
+from translate.style import Recipe, find_statistic
 from translate.stylize.energy import Energy
 from translate.stylize.places import draw_places, generator, region_of
-from translate.stylize.recipe import Painting, Recipe, Steady, Weights
 from translate.stylize.tiles import bytes_a_pixel, grids, plan_tiles
+from translate.stylize.weights import Painting, Steady, Weights
 
 WEIGHTS = Weights(content=0.5, strength=2.0, variation=0.3, temporal=0.7)
 

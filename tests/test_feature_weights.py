@@ -58,8 +58,8 @@ def test_weights_that_are_not_there_say_what_would_do(cache):
     with pytest.raises(CheckpointError) as caught:
         find_features("vgg19")
     assert str(caught.value) == (
-        f"No weights of vgg19: {cache / 'vgg19-dcbb9e9d.pth'} is not there. --download fetches 575 MB from {VGG19}; "
-        "--features FILE takes weights from a file; --features patch needs none."
+        f"No weights of vgg19: {cache / 'vgg19-dcbb9e9d.pth'} is not there. `translate stylize --features vgg19 "
+        f"--download` fetches 575 MB from {VGG19}; features=FILE takes weights from a file; features=patch needs none."
     )
     assert not cache.exists()
 

@@ -18,7 +18,7 @@ from translate.errors import CheckpointError, ConfigError, ImageError
 from translate.features import find_features
 from translate.images import Picture
 from translate.methods import METHODS
-from translate.methods.likeness import read_painting, weighted
+from translate.methods.likeness import read_painting
 from translate.stylize.kinds import Style
 from translate.stylize.stylizer import Stylizer
 from translate.trainer import Trainer
@@ -90,18 +90,6 @@ def test_a_grey_painting_and_one_of_other_channels(tmp_path: Path):
     images.write(tmp_path / "five.npy", Picture(np.zeros((9, 12, 5), np.uint8)))
     with pytest.raises(ConfigError, match=r"five\.npy has 5 channels"):
         read_painting(tmp_path / "five.npy", 8, 1.0)
-
-
-def test_layers_with_weights():
-    assert weighted((), {"a": 1.0, "b": 2.0}) == {"a": 1.0, "b": 2.0}
-    assert weighted(("a", "b=0.5", "c=0"), {}) == {"a": 1.0, "b": 0.5}
-    for given, said in (
-        (("a=x",), "'a=x' is no layer with a weight"),
-        (("a=0",), "not all 0"),
-        (("a=-1",), "0 or more"),
-    ):
-        with pytest.raises(ConfigError, match=said):
-            weighted(given, {})
 
 
 @pytest.mark.parametrize(

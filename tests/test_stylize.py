@@ -9,10 +9,10 @@ from translate.config import StylingSettings
 from translate.errors import ConfigError, NotFiniteError
 from translate.features import find_features
 from translate.images import to_tensor
+from translate.style.recipe import weighted_layers
 from translate.stylize.colours import as_grey, light_of, match_colours, with_chroma
 from translate.stylize.flow import follow
 from translate.stylize.kinds import Before, Style
-from translate.stylize.layers import weighted_layers
 from translate.stylize.regions import parts_of
 from translate.stylize.scales import plan_scales
 from translate.stylize.stylizer import Stylizer
@@ -264,7 +264,12 @@ def test_scales_grow_by_the_root_of_two():
 def test_layers_by_name_and_weight():
     features = find_features("random")
     assert weighted_layers(["relu1_1=3", "relu2_1"], {}, features) == {"relu1_1": 0.75, "relu2_1": 0.25}
-    for text, said in (("relu9_1", "no layer"), ("relu1_1=x", "a weight is a number"), ("relu1_1=0", "all 0")):
+    for text, said in (
+        ("relu9_1", "no layer"),
+        ("relu1_1=x", "a weight is a number"),
+        ("relu1_1=-1", "a weight is a number"),
+        ("relu1_1=0", "all 0"),
+    ):
         with pytest.raises(ConfigError, match=said):
             weighted_layers([text], {}, features)
 

@@ -15,7 +15,10 @@ from translate.errors import ConfigError
 def fit(
     dataset: Annotated[str, typer.Argument(help="A folder, or a name in datasets/ (`translate datasets list`).")],
     mode: Annotated[
-        str, typer.Option(help="What to train: pix2pix (pairs), cycle (two folders), colorize or dcgan (one).")
+        str,
+        typer.Option(
+            help="What to train: pix2pix (pairs), cycle or adain (two folders), colorize, style or dcgan (one)."
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="DATASET-MODE")] = None,
     out: Annotated[Path, typer.Option(help="Folder that holds the run folders.")] = Path("checkpoints"),

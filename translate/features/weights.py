@@ -45,8 +45,9 @@ def missing(name: str) -> CheckpointError:
     """What to say where the weights of `name` are not at hand."""
     known = published(name)
     return CheckpointError(
-        f"No weights of {name}: {place(name)} is not there. --download fetches {known.size / 1e6:.0f} MB from "
-        f"{known.url}; --features FILE takes weights from a file; --features patch needs none."
+        f"No weights of {name}: {place(name)} is not there. `translate stylize --features {name} "
+        f"--download` fetches {known.size / 1e6:.0f} MB from {known.url}; features=FILE takes weights from a file; "
+        "features=patch needs none."
     )
 
 

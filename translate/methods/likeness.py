@@ -7,7 +7,7 @@ it is drawn anew each time, of the pictures and of the painting.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from translate import images
 from translate.errors import ConfigError
-from translate.features import Features
 from translate.networks.blocks import mirror_pad
-from translate.style import Statistic, Target, content_loss, gradient_loss, total_variation
+from translate.style import Recipe, Target, content_loss, gradient_loss, total_variation
 
 PLACES = 2048
 """Drawn of a layer in a step, where places are drawn."""
@@ -36,41 +35,37 @@ class Losses(NamedTuple):
 
 
 class Likeness(nn.Module):
-    """Holds features, which are frozen, and a painting, (1, 3, H, W) in [-1, 1].
+    """Holds the features of a recipe, which are frozen, and a painting, (1, 3, H, W) in [-1, 1].
 
     Pictures come `size` pixels large: layers that have no place in so small a picture, or in the painting, are left
-    out. Without `content_layers` content is the picture's steps of light. Raises ConfigError for unknown layers, and
-    where none is left.
+    out. Raises ConfigError where none is left.
     """
 
     painting: Tensor
 
     def __init__(
         self,
-        features: Features,
-        statistic: Statistic,
-        style_layers: Mapping[str, float],
-        content_layers: Mapping[str, float],
+        recipe: Recipe,
         painting: Tensor,
         size: int,
     ) -> None:
         super().__init__()
-        self.features, self.statistic = features, statistic
+        self.features, self.statistic = recipe.features, recipe.statistic
         self.register_buffer("painting", painting)
-        fit = _fitting(features, style_layers, size)
-        self.style_layers = {name: w for name, w in fit.items() if features.minimum([name]) <= min(painting.shape[2:])}
-        self.content_layers = _fitting(features, content_layers, size)
-        if not self.style_layers or (content_layers and not self.content_layers):
-            least = max(
-                min(features.minimum([name]) for name in part) for part in (style_layers, content_layers) if part
-            )
+        features, fit = recipe.features, recipe.fitting(size, size)
+        seen = min(painting.shape[2:])
+        self.style_layers = {name: w for name, w in fit.style_layers.items() if features.minimum([name]) <= seen}
+        self.content_layers = fit.content_layers
+        if not self.style_layers or (recipe.content_layers and not self.content_layers):
+            parts = (recipe.style_layers, recipe.content_layers)
+            least = max(min(features.minimum([name]) for name in part) for part in parts if part)
             raise ConfigError(
                 f"{features.name} sees nothing in pictures of {size} pixels and a painting of "
                 f"{painting.shape[3]} x {painting.shape[2]}: both need {least} at least. Use a larger --size or "
                 "style_scale."
             )
         self.minimum = features.minimum([*self.style_layers, *self.content_layers])
-        self.drawn = statistic.sampled or features.sampled
+        self.drawn = recipe.drawn
         self._targets: dict[str, Target] = {}
 
     @property
@@ -146,25 +141,6 @@ class Likeness(nn.Module):
         return super()._apply(fn, recurse)
 
 
-def weighted(asked: Sequence[str], usual: Mapping[str, float]) -> dict[str, float]:
-    """Layers written as relu1_1 or relu1_1=0.5 with their weights; `usual` if there are none.
-
-    Raises ConfigError for what is no weight, and where all are 0.
-    """
-    found = dict(usual)
-    if asked:
-        found = {}
-        for text in asked:
-            name, _, weight = text.partition("=")
-            try:
-                found[name.strip()] = float(weight or 1)
-            except ValueError:
-                raise ConfigError(f"{text!r} is no layer with a weight: write relu1_1 or relu1_1=0.5.") from None
-        if min(found.values()) < 0 or max(found.values()) == 0:
-            raise ConfigError(f"Weights of layers are 0 or more, and not all 0: {', '.join(asked)}.")
-    return {name: weight for name, weight in found.items() if weight}
-
-
 def read_painting(path: Path, size: int, scale: float) -> Tensor:
     """A picture file as (1, 3, H, W) in [-1, 1], its longer side `scale` times `size`, or its own if that is less.
 
@@ -186,9 +162,3 @@ def continued(pictures: Tensor, side: int) -> Tensor:
     """Pictures (N, C, H, W), mirrored at the far ends until they are `side` pixels high and wide."""
     missing = (max(0, side - length) for length in reversed(pictures.shape[2:]))
     return mirror_pad(pictures, (0, next(missing), 0, next(missing)))
-
-
-def _fitting(features: Features, layers: Mapping[str, float], size: int) -> dict[str, float]:
-    """Those of `layers` that have a place in pictures of `size` pixels; their weights sum to 1."""
-    fit = {name: weight for name, weight in layers.items() if features.minimum([name]) <= size}
-    return {name: weight / sum(fit.values()) for name, weight in fit.items()}

@@ -18,12 +18,12 @@ from translate.data.batch import Batch
 from translate.errors import CheckpointError, ConfigError
 from translate.features import find_features
 from translate.methods.base import Method, Turn
-from translate.methods.likeness import MANY, Likeness, Losses, read_painting, weighted
+from translate.methods.likeness import MANY, Likeness, Losses, read_painting
 from translate.methods.set_scores import translation_scores
 from translate.methods.style_settings import StyleSettings
 from translate.networks.blocks import translate_any_size
 from translate.networks.init import initialise
-from translate.style import find_statistic
+from translate.style import find_statistic, make_recipe
 
 
 class Weights(NamedTuple):
@@ -146,9 +146,5 @@ def _likeness(settings: StyleSettings, size: int) -> Likeness:
         raise ConfigError("--mode style needs a painting: --set style=FILE names it.")
     features = find_features(settings.features, pooling=settings.pooling)
     chosen = features.usual_statistic if settings.statistic == "auto" else settings.statistic
-    content: dict[str, float] = {}
-    if settings.content_layers or features.usual_content != "gradient":
-        content = weighted(settings.content_layers, features.content_layers)
-    painting = read_painting(settings.style, size, settings.style_scale)
-    style = weighted(settings.style_layers, features.style_layers)
-    return Likeness(features, find_statistic(chosen), style, content, painting, size)
+    recipe = make_recipe(features, find_statistic(chosen), settings.style_layers, settings.content_layers)
+    return Likeness(recipe, read_painting(settings.style, size, settings.style_scale), size)

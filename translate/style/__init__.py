@@ -5,6 +5,7 @@ from translate.errors import ConfigError
 from translate.style.base import Statistic, Target
 from translate.style.content import content_loss, content_scale, gradient_loss
 from translate.style.gram import Gram
+from translate.style.recipe import Recipe, make_recipe
 from translate.style.sliced import Sliced
 from translate.style.variation import total_variation
 from translate.style.wasserstein import Wasserstein
@@ -25,11 +26,13 @@ def find_statistic(name: str) -> Statistic:
 
 __all__ = [
     "STATISTICS",
+    "Recipe",
     "Statistic",
     "Target",
     "content_loss",
     "content_scale",
     "find_statistic",
     "gradient_loss",
+    "make_recipe",
     "total_variation",
 ]

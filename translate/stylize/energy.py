@@ -2,10 +2,11 @@
 
     total = content * C + strength * sum of w_l S_l + variation * V + temporal * T
 
-C and S are relative (translate.style): 0 where reached, about 1 far away, whatever the features. Layers' weights sum to
-1, and so do paintings'. A picture whose features would take too much memory is measured in tiles, twice: first the
-sums that the statistics of the whole are made of, then, with the gradient of the loss by those sums, the gradient of
-each tile. It is the gradient of the whole.
+C and S are relative (translate.style): 0 where reached, about 1 far away, whatever the features. T is the mean square
+distance from the frame before, moved along, where that can be trusted, over 0.1 squared. Layers' weights sum to 1, and
+so do paintings'. A picture whose features would take too much memory is measured in tiles, twice: first the sums that
+the statistics of the whole are made of, then, with the gradient of the loss by those sums, the gradient of each tile.
+It is the gradient of the whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +15,17 @@ import torch
 from torch import Tensor
 
 from translate.style.content import content_loss, content_scale, gradient_loss
+from translate.style.recipe import Recipe
 from translate.style.variation import total_variation
 from translate.stylize.descent import Measured
 from translate.stylize.places import draw_places, generator, region_of
-from translate.stylize.recipe import Painting, Recipe, Steady, Weights
 from translate.stylize.tiles import Tile, grids, plan_tiles
+from translate.stylize.weights import Painting, Steady, Weights
 
 MOST_PLACES = 8192
 """Drawn of a layer each step, where places are drawn."""
+SEEN = 0.01
+"""Mean square distance from the frame before, in [-1, 1], that counts as 1: a flicker that nobody misses."""
 TARGET_PLACES = 4 * MOST_PLACES
 """Drawn of a layer of a painting, once."""
 
@@ -99,7 +103,7 @@ class Energy:
                 losses["variation"] = weights.variation * total_variation(image).sum()
             if self.steady and weights.temporal:
                 off = ((image - self.steady.image).square() * self.steady.trust).mean()
-                losses["temporal"] = weights.temporal * off
+                losses["temporal"] = weights.temporal * off / SEEN
             if not losses:
                 return {}, torch.zeros_like(shown)
             (gradient,) = torch.autograd.grad(torch.stack(list(losses.values())).sum(), image)

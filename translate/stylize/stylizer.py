@@ -19,20 +19,22 @@ from translate.errors import ConfigError, NotFiniteError
 from translate.features import Features
 from translate.machine import memory
 from translate.style import find_statistic
+from translate.style.recipe import make_recipe
 from translate.stylize import colours
-from translate.stylize.descent import descend
+from translate.stylize.descent import RATES, descend
 from translate.stylize.energy import Energy
 from translate.stylize.flow import Followed, follow
 from translate.stylize.kinds import Before, Style, Watch
-from translate.stylize.layers import weighted_layers
 from translate.stylize.progress import Course
-from translate.stylize.recipe import Recipe, Steady, Weights
 from translate.stylize.regions import Part, parts_of, resized
 from translate.stylize.scales import Scale, plan_scales
 from translate.stylize.targets import Targets
+from translate.stylize.weights import Steady, Weights
 
 _ALIKE = 1e-4
 """A relative loss below which nothing can be seen of it."""
+_CALM = 0.2
+"""What a frame that begins as the one before takes of the usual rate: it is nearly there, and should not shake."""
 _WITHOUT_EFFECT = {"mask", "style_mask", "features", "memory"}
 """Settings whose content counts instead, or that change no result."""
 
@@ -51,12 +53,8 @@ class Stylizer:
             raise ConfigError("At least one painting with a weight above 0 is needed.")
         self.settings, self.styles, self.device = settings, tuple(styles), device
         name = features.usual_statistic if settings.statistic == "auto" else settings.statistic
-        gradient = features.usual_content == "gradient" and not settings.content_layers
-        self.recipe = Recipe(
-            features.to(device),
-            find_statistic(name),
-            weighted_layers(settings.style_layers, features.style_layers, features),
-            {} if gradient else weighted_layers(settings.content_layers, features.content_layers, features),
+        self.recipe = make_recipe(
+            features.to(device), find_statistic(name), settings.style_layers, settings.content_layers
         )
         usual = features.usual_weights
         self.weights = Weights(
@@ -178,6 +176,7 @@ class Stylizer:
             begin,
             optimizer=self.settings.optimizer,
             steps=scale.steps,
+            rate=RATES[self.settings.optimizer] * (1 if energy.steady is None else _CALM),
             average=self.settings.average,
             told=lambda _, measured, picture: course.tell(scale, measured, lambda: shown(picture())),
         )

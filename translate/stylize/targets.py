@@ -6,10 +6,11 @@ import torch
 
 from translate import images
 from translate.config import StylingSettings
+from translate.style.recipe import Recipe
 from translate.stylize.energy import TARGET_PLACES, Energy
 from translate.stylize.kinds import Style
-from translate.stylize.recipe import Painting, Recipe, Weights
 from translate.stylize.regions import resized
+from translate.stylize.weights import Painting, Weights
 
 
 class Targets:
