@@ -52,7 +52,7 @@ def test_values_stay_in_range():
     def outwards(image, step):
         return Measured({"style": float(10 - image.mean())}, torch.full_like(image, -1 / image.numel()))
 
-    made = descend(outwards, torch.zeros_like(GOAL), optimizer="adam", steps=50, average=0.0, told=silent)
+    made = descend(outwards, torch.zeros_like(GOAL), optimizer="adam", steps=200, average=0.0, told=silent)
     assert float(made.max()) == 1.0
 
 

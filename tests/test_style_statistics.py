@@ -38,8 +38,10 @@ def gram_by_numpy(columns: Tensor, target: Tensor) -> tuple[float, float]:
 def test_gram_by_hand():
     columns = torch.tensor([[[1.0, 2.0], [0.0, 1.0]]])  # sums 5, 2, 1
     target = torch.tensor([[[0.0, 2.0], [1.0, 0.0]]])  # sums 4, 0, 1
-    torch.testing.assert_close(loss_of("gram", columns, target, paper=True), torch.tensor([9 / 64]))
-    torch.testing.assert_close(loss_of("gram", columns, target), torch.tensor([9 / 17]))
+    torch.testing.assert_close(
+        loss_of("gram", columns, target, paper=True), torch.tensor([9 / 64], dtype=torch.float64)
+    )
+    torch.testing.assert_close(loss_of("gram", columns, target), torch.tensor([9 / 17], dtype=torch.float64))
 
 
 def test_gram_is_the_papers_where_both_have_as_many_places():

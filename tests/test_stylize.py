@@ -8,7 +8,7 @@ from translate.colour.lab import to_lab
 from translate.config import StylingSettings
 from translate.errors import ConfigError, NotFiniteError
 from translate.features import find_features
-from translate.images import to_tensor
+from translate.images import resize, to_depth, to_tensor
 from translate.style.recipe import weighted_layers
 from translate.stylize.colours import as_grey, light_of, match_colours, with_chroma
 from translate.stylize.flow import follow
@@ -70,10 +70,46 @@ def test_without_strength_the_picture_stays():
 
 def test_variation_falls_as_its_weight_grows():
     found = []
-    for weight in (0, 0.5, 2, 8, 100):
-        made = stylizer(variation=weight).paint(scene())
+    for weight in (0, 1, 10, 100):
+        made = stylizer(variation=weight, steps=20).paint(scene())
         found.append(np.abs(np.diff(made, axis=0)).mean() + np.abs(np.diff(made, axis=1)).mean())
     assert found == sorted(found, reverse=True) and found[-1] < 0.7 * found[0]
+
+
+@pytest.mark.parametrize("edge", ["top", "bottom", "left", "right", "corner"])
+@pytest.mark.parametrize("features", ["random", "patch"])
+def test_a_mask_at_an_edge_is_painted(features, edge):
+    """A layer's grid may end before the picture: what lies beyond counts with its last place."""
+    rows, columns = {
+        "top": (slice(0, 1), slice(None)),
+        "bottom": (slice(-1, None), slice(None)),
+        "left": (slice(None), slice(0, 1)),
+        "right": (slice(None), slice(-1, None)),
+        "corner": (slice(-1, None), slice(-1, None)),
+    }[edge]
+    mask = np.zeros((47, 63), np.float32)
+    mask[rows, columns] = 1
+    content = scene(47, 63)
+    made = stylizer(features=features, steps=4, content=0).paint(content, masks=[mask])
+    assert np.isfinite(made).all() and np.array_equal(made[mask == 0], content[mask == 0])
+    assert not np.array_equal(made[mask == 1], content[mask == 1])
+
+
+@pytest.mark.parametrize("features", ["random", "patch"])
+def test_less_strength_is_nearer_to_the_picture(features):
+    off = []
+    for strength in (1, 0.01, 1e-4, 0):
+        made = stylizer(features=features, strength=strength, steps=20).paint(scene())
+        off.append(float(np.abs(made - scene()).mean()))
+    assert off == sorted(off, reverse=True) and off[2] < 0.5 * off[0] and off[3] < 1e-6
+
+
+@pytest.mark.parametrize("features", ["random", "patch"])
+def test_a_picture_in_its_own_manner_comes_back_in_another_size(features):
+    large = scene(120, 160)
+    small = to_depth(resize(to_depth(large, np.uint8), 60, 80), np.float32)
+    made = stylizer(large, features=features, smallest=32).paint(small)
+    assert -10 * np.log10((((made - small) / 2) ** 2).mean() + 1e-12) >= 35
 
 
 @pytest.mark.parametrize("statistic", ["gram", "wasserstein", "sliced"])
@@ -142,10 +178,13 @@ def test_a_masked_painting_leaves_the_rest_of_another_as_it_would_be_without():
 
 
 def test_later_paintings_lie_over_earlier_ones():
-    left, all_of_it = mask_of(slice(None), slice(0, 32)), mask_of(slice(None), slice(None))
-    made = stylizer(strokes(), dots()).paint(scene(), masks=[left, all_of_it])
-    below = stylizer(dots()).paint(scene(), masks=[all_of_it])
-    assert np.abs(made[:, 40:] - below[:, 40:]).mean() < np.abs(scene()[:, 40:] - below[:, 40:]).mean()
+    """Where both go, the picture has the colours of the second: strokes are warm, dots are not."""
+    one, other = mask_of(slice(0, 40), slice(0, 40)), mask_of(slice(8, 48), slice(8, 64))
+    painter = stylizer(strokes(), dots(), steps=20, content=0.02)
+    both, turned = painter.paint(scene(), masks=[one, other]), painter.paint(scene(), masks=[other, one])
+    shared = (slice(8, 40), slice(8, 40))
+    second = stylizer(dots())
+    assert second.measure(both[shared], both[shared])["style"] < second.measure(both[shared], turned[shared])["style"]
 
 
 def test_parts_put_paintings_of_one_mask_together():

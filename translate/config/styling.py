@@ -47,22 +47,27 @@ class StylingSettings(Config):
     content_layers: tuple[str, ...] = Field((), description="Layers that content is taken from, in the same way.")
     pooling: Literal["auto", "max", "average"] = Field(
         "auto",
-        description="Of VGG: max, or average as Gatys et al. prefer; auto: average, and max where tiles are used.",
+        description="Of networks: max, as trained, or average, as Gatys et al. prefer; auto: average.",
     )
     content: float | None = Field(None, ge=0, description="Weight of content; default: 0.25, of patch 0.005.")
     variation: float | None = Field(
         None, ge=0, description="Weight of the mean distance of neighbouring pixels; default: 0.3, of patch 0."
     )
-    init: Literal["content", "noise"] = Field("content", description="What the painting begins with.")
-    optimizer: Literal["adam", "lbfgs", "gd"] = Field("adam", description="Adam, L-BFGS or gradient descent.")
+    init: Literal["content", "noise"] = Field("content", description="What the result begins with.")
+    optimizer: Literal["adam", "lbfgs", "gd"] = Field(
+        "adam", description="Adam, L-BFGS (keeps to one draw of places) or gradient descent."
+    )
     steps: int = Field(80, ge=1, le=100_000, description="Steps at the smallest scale; larger ones take fewer.")
     smallest: int = Field(64, ge=8, description="Longer side in pixels of the first of the scales.")
-    average: float = Field(0.9, ge=0, lt=1, description="Decay of the running average of the steps; 0: the last one.")
+    average: float = Field(
+        0.9, ge=0, lt=1, description="Decay of the running average of the steps; 0, and L-BFGS: the last one."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Every random draw follows from it.")
     memory: float | None = Field(
         None,
         gt=0,
-        description="GiB that features may take: larger pictures in tiles; default: half of what there is.",
+        description="GiB that features may take, besides the pictures themselves: larger ones in tiles, the "
+        "same but for rounding; default: half of what there is.",
     )
     temporal: float = Field(
         1.0, ge=0, description="Of a --sequence: weight of the distance from the frame before, moved along."

@@ -61,7 +61,7 @@ def places(name: str) -> dict[str, int]:
 def torchvision_vgg(name: str, state: Mapping[str, Tensor], about: str, pooling: str = "auto") -> Vgg:
     """vgg19 or vgg16 of the state of torchvision's `features` ("0.weight" ...), to the deepest that is there.
 
-    Input is RGB of ImageNet's mean and deviation; borders are padded with zeros.
+    Input is RGB of ImageNet's mean and deviation; at its borders the picture goes on as its last pixels.
     """
     found = _convolutions(state, {place: str(index) for place, index in places(name).items()})
     return Vgg(name, about, found, entry=imagenet(), mode="replicate", pooling=pooling)

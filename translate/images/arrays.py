@@ -8,6 +8,9 @@ from torch import Tensor
 
 from translate.errors import ImageError
 
+_BAND = 2**20
+"""Values at once."""
+
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """(H, W, C) of uint8, uint16, or float in [-1, 1] as a new float32 (C, H, W) in [-1, 1]."""
@@ -40,8 +43,13 @@ def to_depth(pixels: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     if pixels.dtype == dtype:
         return pixels
     half, wanted = _half(pixels.dtype), _half(np.dtype(dtype))
-    values = pixels.astype(np.float64) / half - 1 if half else pixels.astype(np.float64)
-    return np.rint((values.clip(-1, 1) + 1) * wanted).astype(dtype) if wanted else values.astype(dtype)
+    made = np.empty(pixels.shape, dtype)
+    rows = max(1, _BAND // max(1, pixels[:1].size))
+    for first in range(0, len(pixels), rows):  # doubles of the whole would take eight times its bytes, several times
+        values = pixels[first : first + rows].astype(np.float64)
+        values = values / half - 1 if half else values
+        made[first : first + rows] = np.rint((values.clip(-1, 1) + 1) * wanted) if wanted else values
+    return made
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from translate import images
 from translate.errors import ConfigError
 from translate.networks.blocks import mirror_pad
-from translate.style import Recipe, Target, content_loss, gradient_loss, total_variation
+from translate.style import Recipe, Target, content_loss, picture_loss, total_variation
 
 PLACES = 2048
 """Drawn of a layer in a step, where places are drawn."""
@@ -106,12 +106,12 @@ class Likeness(nn.Module):
         for name, weight in self.style_layers.items():
             summary = self._summary(name, found[name], places, draw)
             target = self._target(name, places, draw)
-            style = style + weight * self.statistic.loss(summary, target, draw)
+            style = style + weight * self.statistic.loss(summary, target, draw).to(made.dtype)
         return Losses(self._content(found, made, source), style, total_variation(made))
 
     def _content(self, found: Mapping[str, Tensor], made: Tensor, source: Tensor) -> Tensor:
         if not self.content_layers:
-            return gradient_loss(made, source)
+            return picture_loss(made, source)
         with torch.no_grad():
             wanted = self.features(source, self.content_layers)
         losses = [weight * content_loss(found[name], wanted[name]) for name, weight in self.content_layers.items()]

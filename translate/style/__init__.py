@@ -3,7 +3,7 @@
 from translate.config import near_miss
 from translate.errors import ConfigError
 from translate.style.base import Statistic, Target
-from translate.style.content import content_loss, content_scale, gradient_loss
+from translate.style.content import content_loss, content_scale, gradient_loss, picture_loss
 from translate.style.gram import Gram
 from translate.style.recipe import Recipe, make_recipe
 from translate.style.sliced import Sliced
@@ -34,5 +34,6 @@ __all__ = [
     "find_statistic",
     "gradient_loss",
     "make_recipe",
+    "picture_loss",
     "total_variation",
 ]

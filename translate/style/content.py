@@ -4,10 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.style.base import exact, floored, full
+from translate.style.base import SMALLEST, exact, full
 
 SCALES = 4
 SMALLEST_SIDE = 8
+FLAT = 0.1
+"""Part of the mean square that features of a target deviate by at least, or a picture of fog could not be repainted."""
+COLOURS = 0.1
+"""Weight of the colours themselves beside the steps of light: next to nothing, until nothing else pulls."""
 FAINTEST = 1e-5
 """Mean square step of a target without any: 0.003, less than half a level of 8 bits."""
 
@@ -16,7 +20,7 @@ def content_loss(values: Tensor, target: Tensor, weights: Tensor | None = None) 
     """Mean square difference of features (N, C, h, w) from target (1 or N, C, h, w), relative: (N,).
 
     Relative to the mean square deviation of the target from its mean, of each channel by itself, over all its places:
-    1 is what a picture of that mean gets. It counts as at least 1e-3 of the mean square, and as 1e-8.
+    1 is what a picture of that mean gets. It counts as at least a tenth of the mean square, and as 1e-8.
     With weights (1 or N, 1, h, w) >= 0 the difference is a weighted mean, NaN where all are 0; what it is relative to
     has no weights. Gatys et al. (CVPR 2016), eq. (1), have half the sum instead.
     Raises ValueError for shapes that do not agree.
@@ -30,7 +34,18 @@ def content_loss(values: Tensor, target: Tensor, weights: Tensor | None = None) 
 def content_scale(target: Tensor) -> Tensor:
     """What `content_loss` is relative to, of features (N, C, h, w): (N,)."""
     deviation = target.var(dim=(2, 3), correction=0).mean(dim=1)
-    return floored(deviation, target.square().mean(dim=(1, 2, 3)))
+    return torch.maximum(deviation, FLAT * target.square().mean(dim=(1, 2, 3))).clamp(min=SMALLEST)
+
+
+def picture_loss(images: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Content without features, of pictures (N, 3, H, W) as in `gradient_loss`: that, and 0.1 `content_loss` of pixels.
+
+    Pictures of one pixel have pixels only.
+    """
+    colours = COLOURS * content_loss(images, target, weights)
+    if images.shape[2] * images.shape[3] < 2:
+        return colours
+    return gradient_loss(images, target, weights) + colours
 
 
 def gradient_loss(images: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

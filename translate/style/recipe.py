@@ -59,7 +59,10 @@ def weighted_layers(asked: Sequence[str], usual: Mapping[str, float], features: 
 
     Raises ConfigError for a layer that `features` do not have, and for weights that will not do.
     """
-    chosen = dict(usual) if not asked else dict(_parsed(text, features) for text in asked)
+    named = [_parsed(text, features) for text in asked]
+    chosen = dict(named) if asked else dict(usual)
+    if asked and len(chosen) < len(named):
+        raise ConfigError(f"A layer is named twice: {', '.join(asked)}.")
     total = sum(chosen.values())
     if total <= 0:
         raise ConfigError(f"The weights of the layers {', '.join(chosen)} are all 0.")

@@ -54,7 +54,7 @@ def with_chroma(made: np.ndarray, content: np.ndarray) -> np.ndarray:
 
 
 def match_colours(painting: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """The painting with the mean and covariance of the picture's colours, as far as [-1, 1] goes."""
+    """The painting with the mean and covariance of the picture's colours, stretched at most threefold, in [-1, 1]."""
     mean, covariance = _moments(painting)
     wanted_mean, wanted = _moments(content)
     linear = monge_kantorovitch(covariance, wanted, least=1e-6)

@@ -19,6 +19,9 @@ RATES = {"adam": 0.06, "lbfgs": 1.0, "gd": 0.06}
 """Adam: how far a value in [-1, 1] moves in a step. gd: how far the root mean square value moves in the first."""
 GROWN = 3.0
 _HALVINGS = 20
+_FAINT = 1.0
+"""Adam's epsilon, for gradients times the number of values: where there is next to none, no step. Where few places are
+drawn at a time, each has a gradient now and then: with a small epsilon all those would be full steps, and noise."""
 _TRIED = 12
 """Pictures that one line search of L-BFGS looks at, at most."""
 _LAST = 0.1
@@ -45,7 +48,7 @@ Told = Callable[[int, Measured, Callable[[], Tensor]], None]
 def descend(
     energy: Energy, start: Tensor, *, optimizer: str, steps: int, average: float, rate: float | None = None, told: Told
 ) -> Tensor:
-    """The picture that `steps` steps lead to from `start` (1, 3, h, w); values stay in [-1, 1].
+    """The picture that `steps` steps lead to from `start` (1, 3, h, w), which it overwrites; values stay in [-1, 1].
 
     Raises NotFiniteError if the loss is not finite however small the steps are made.
     """
@@ -53,7 +56,7 @@ def descend(
     for step in range(steps):
         measured = going.step(step)
         told(step + 1, measured, going.picture)
-    return going.picture()
+    return going.result()
 
 
 class _Going:
@@ -62,7 +65,7 @@ class _Going:
     def __init__(self, energy: Energy, start: Tensor, optimizer: str, steps: int, rate: float, average: float) -> None:
         self.energy, self.kind, self.steps, self.rate = energy, optimizer, steps, rate
         self.decay = 0.0 if optimizer == "lbfgs" else average
-        self.values = start.detach().clone().requires_grad_()
+        self.values = start.detach().requires_grad_()
         self.first: float | None = None
         self.best, self.lowest = start.detach().clone(), math.inf
         self.halvings = 0
@@ -74,6 +77,13 @@ class _Going:
         if not self.decay or self.weight == 0:
             return self.values.detach().clone()
         return self.mean / self.weight
+
+    def result(self) -> Tensor:
+        """What has come of it; the best picture of those that were measured, if that did not make it any better."""
+        made = self.picture()
+        measured = self.energy(made, 0)
+        better = self.first is not None and measured.total < self.first
+        return made if better else self.best
 
     def step(self, step: int) -> Measured:
         if self.kind == "lbfgs":
@@ -112,14 +122,14 @@ class _Going:
         return found[0]
 
     def _scaled(self, gradient: Tensor) -> Tensor:
-        """By the number of values: of the same order whatever the size, and well above Adam's epsilon."""
-        return gradient * self.values.numel()
+        """By the number of values: of the same order whatever the size."""
+        return gradient.mul_(self.values.numel())
 
     def _length(self, measured: Measured) -> float:
         if self.kind == "adam":
             return self.rate
         if self.spread is None:
-            self.spread = float(self._scaled(measured.gradient).square().mean().sqrt()) or 1.0
+            self.spread = self.values.numel() * float(measured.gradient.square().mean().sqrt()) or 1.0
         return self.rate / self.spread
 
     def _begin(self) -> None:
@@ -130,7 +140,8 @@ class _Going:
     def _keep(self, measured: Measured, at: Tensor) -> None:
         self.first = measured.total if self.first is None else self.first
         if measured.total < self.lowest:
-            self.lowest, self.best = measured.total, at.detach().clone()
+            self.lowest = measured.total
+            self.best.copy_(at.detach())
 
     def _bound(self) -> None:
         with torch.no_grad():
@@ -157,7 +168,7 @@ class _Going:
 
 def _optimizer(kind: str, values: Tensor, rate: float) -> Optimizer:
     if kind == "adam":
-        return Adam([values], lr=rate, betas=(0.9, 0.99))
+        return Adam([values], lr=rate, betas=(0.9, 0.99), eps=_FAINT, fused=True)
     if kind == "gd":
         return SGD([values], lr=rate)
     return LBFGS([values], lr=rate, max_iter=1, max_eval=_TRIED, history_size=20, line_search_fn="strong_wolfe")

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from translate.style.content import content_loss, content_scale, gradient_loss
+from translate.style import Target
+from translate.style.content import content_loss, content_scale, picture_loss
 from translate.style.recipe import Recipe
 from translate.style.variation import total_variation
 from translate.stylize.descent import Measured
@@ -23,7 +24,8 @@ from translate.stylize.tiles import Tile, grids, plan_tiles
 from translate.stylize.weights import Painting, Steady, Weights
 
 MOST_PLACES = 8192
-"""Drawn of a layer each step, where places are drawn."""
+"""Drawn of a layer each step, where places are drawn; of a large picture one in SPARSE pixels."""
+SPARSE = 32
 SEEN = 0.01
 """Mean square distance from the frame before, in [-1, 1], that counts as 1: a flicker that nobody misses."""
 TARGET_PLACES = 4 * MOST_PLACES
@@ -54,6 +56,7 @@ class Energy:
         self.height, self.width = content.shape[-2:]
         self.tiles = [Tile(((0, self.height), (0, self.width)), ((0, self.height), (0, self.width)))]
         self.grids: dict[str, tuple[int, int]] = {}
+        self._regions: dict[str, Tensor] = {}
         if recipe.layers and not recipe.features.sampled:
             self.tiles = plan_tiles(recipe.features, recipe.layers, self.height, self.width, budget)
         if len(self.tiles) > 1:
@@ -84,10 +87,12 @@ class Energy:
         for number, (name, weight) in enumerate(self.recipe.style_layers.items()):
             for painting in self.paintings:
                 if name in painting.targets and self.recipe.statistic.sampled:
-                    columns = painting.targets[name].summary
                     draw = generator(self.seed, number, 2)
-                    some = columns[..., torch.randint(columns.shape[-1], (MOST_PLACES,), generator=draw)]
-                    loss = self.recipe.statistic.loss(some, painting.targets[name], draw)
+                    target = painting.targets[name]
+                    count = min(MOST_PLACES, target.summary.shape[-1])
+                    some = self._drawn(target, count, draw, always=True).summary
+                    other = self._drawn(target, count, draw, always=True)
+                    loss = self.recipe.statistic.loss(some, other, draw)
                     total += weight * painting.weight * float(loss.sum())
         return 1.5 * total
 
@@ -97,8 +102,8 @@ class Energy:
         losses: dict[str, Tensor] = {}
         with torch.enable_grad():
             image = shown.detach().requires_grad_()
-            if weights.content and not self.recipe.content_layers and self.height * self.width > 1:
-                losses["content"] = weights.content * gradient_loss(image, self.content, self.region).sum()
+            if weights.content and not self.recipe.content_layers:
+                losses["content"] = weights.content * picture_loss(image, self.content, self.region).sum()
             if weights.variation:
                 losses["variation"] = weights.variation * total_variation(image).sum()
             if self.steady and weights.temporal:
@@ -176,9 +181,18 @@ class Energy:
             for painting in self.paintings:
                 if painting.weight and name in painting.targets:
                     draw = generator(self.seed, step, number, 1)
-                    loss = self.recipe.statistic.loss(summary, painting.targets[name], draw).sum()
+                    target = self._drawn(painting.targets[name], summary.shape[-1], draw)
+                    loss = self.recipe.statistic.loss(summary, target, draw).sum()
                     total = total + self.recipe.style_layers[name] * painting.weight * loss
         return self.weights.strength * total
+
+    def _drawn(self, target: Target, count: int, draw: torch.Generator, always: bool = False) -> Target:
+        """Of columns of a painting as many as the picture has: all of them would cost more than the picture does."""
+        columns = target.summary
+        if not self.recipe.statistic.sampled or (columns.shape[-1] <= count and not always):
+            return target
+        chosen = torch.randint(columns.shape[-1], (count,), generator=draw).to(columns.device)
+        return target._replace(summary=columns.index_select(columns.dim() - 1, chosen))
 
     def _summary(self, name: str, values: Tensor, places: Tensor | None) -> Tensor:
         weights = None if self.recipe.drawn else self._region_of(name, values.shape[-2:], values)
@@ -205,9 +219,10 @@ class Energy:
             found[name] = summary_of(self.recipe, values, None, weights)
         return found
 
-    def _places(self, name: str, grid: tuple[int, int], step: int, most: int = MOST_PLACES) -> Tensor | None:
+    def _places(self, name: str, grid: tuple[int, int], step: int, most: int | None = None) -> Tensor | None:
         if not self.recipe.drawn:
             return None
+        most = max(MOST_PLACES, self.height * self.width // SPARSE) if most is None else most
         weights = self._region_of(name, grid, self.content)
         draw = generator(self.seed, step, self.recipe.features.layers.index(name))
         return draw_places(grid, most, weights, draw)
@@ -216,8 +231,11 @@ class Energy:
         """How much each place of a layer's grid is in the region, (places,); None where all are alike."""
         if self.region is None:
             return None
-        features = self.recipe.features
-        return region_of(self.region, grid, features.stride(name), features.sampled).flatten().to(like.dtype)
+        if name not in self._regions:
+            features = self.recipe.features
+            made = region_of(self.region, grid, features.stride(name), features.sampled)
+            self._regions[name] = made.flatten().to(like.dtype)
+        return self._regions[name]
 
     def _content_maps(self) -> dict[str, Tensor]:
         names = list(self.recipe.content_layers)

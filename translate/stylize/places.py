@@ -25,10 +25,23 @@ def region_of(region: Tensor, grid: Sequence[int], stride: int, centred: bool) -
     `centred`: a place stands for a patch that begins there, so the weight is that of its middle.
     """
     mean = F.avg_pool2d(region, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else region
-    rows, columns = (min(wanted, have) for wanted, have in zip(grid, mean.shape[-2:], strict=True))
-    top, left = ((mean.shape[-2] - rows) // 2, (mean.shape[-1] - columns) // 2) if centred else (0, 0)
-    cut = mean[0, 0, top : top + rows, left : left + columns]
-    return F.pad(cut[None, None], (0, grid[1] - columns, 0, grid[0] - rows), mode="replicate")[0, 0]
+    made = mean[0, 0]
+    for _ in range(2):  # rows, then, turned, columns
+        made = _fitted(made, grid[0], centred).mT
+        grid = grid[::-1]
+    return made
+
+
+def _fitted(values: Tensor, count: int, centred: bool) -> Tensor:
+    """Rows (h, w) as `count` of them: those beyond the first and last place count with those, so that none is lost."""
+    have = len(values)
+    if have <= count:
+        return torch.cat([values, values[-1:].expand(count - have, -1)])
+    first = (have - count) // 2 if centred else 0
+    made = values[first : first + count].clone()
+    made[0] = values[: first + 1].amax(dim=0)
+    made[-1] = torch.maximum(made[-1], values[first + count - 1 :].amax(dim=0))
+    return made
 
 
 def generator(seed: int, *numbers: int) -> torch.Generator:

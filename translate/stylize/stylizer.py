@@ -48,9 +48,14 @@ class Stylizer:
     def __init__(
         self, features: Features, styles: Sequence[Style], settings: StylingSettings, device: torch.device
     ) -> None:
-        """Raises ConfigError for no painting, and for layers that the features do not have."""
-        if sum(style.weight for style in styles) <= 0:
-            raise ConfigError("At least one painting with a weight above 0 is needed.")
+        """Raises ConfigError for no painting, one that is not finite, and layers that the features do not have."""
+        if sum(style.weight for style in styles) <= 0 or min(style.weight for style in styles) < 0:
+            raise ConfigError("At least one painting with a weight above 0 is needed, and none with one below.")
+        for style in styles:
+            if not np.isfinite(style.pixels).all() or (style.mask is not None and not np.isfinite(style.mask).all()):
+                raise ConfigError(
+                    f"The painting {style.name} or its mask has values that are not finite.".replace("  ", " ")
+                )
         self.settings, self.styles, self.device = settings, tuple(styles), device
         name = features.usual_statistic if settings.statistic == "auto" else settings.statistic
         self.recipe = make_recipe(
@@ -60,7 +65,7 @@ class Stylizer:
         self.weights = Weights(
             usual[0] if settings.content is None else settings.content,
             settings.strength,
-            usual[1] if settings.variation is None else settings.variation,
+            min(1.0, settings.strength) * usual[1] if settings.variation is None else settings.variation,
             settings.temporal,
         )
         self.budget = memory(device, 1) if settings.memory is None else int(settings.memory * 2**30)
@@ -110,6 +115,9 @@ class Stylizer:
         are not finite.
         """
         self._check(content, masks)
+        missing = [max(0, self._least - length) for length in content.shape[:2]]
+        if any(missing):
+            return self._continued(content, masks, missing, watch)
         parts = [part for part in parts_of(masks, len(self.styles)) if any(self.styles[n].weight for n in part.numbers)]
         course = Course((scale for part in parts for scale in self._planned(content, part, before)), watch)
         followed = None if before is None else follow(before, content)
@@ -122,6 +130,22 @@ class Stylizer:
                 made = colours.with_chroma(made, content)
             result = made if part.mask is None else np.where(part.mask[..., None] == 0, result, made)
         return result
+
+    def _continued(
+        self, content: np.ndarray, masks: Sequence[np.ndarray | None], missing: Sequence[int], watch: Watch | None
+    ) -> np.ndarray:
+        """A picture in which no layer of style has a place, mirrored at its far ends until one has."""
+        more = [(0, count) for count in missing]
+        larger = np.pad(content, [*more, (0, 0)], mode="symmetric")
+        wider = [None if mask is None else np.pad(mask, more, mode="symmetric") for mask in masks]
+        made = self.paint(larger, masks=wider, watch=watch)
+        return np.ascontiguousarray(made[: content.shape[0], : content.shape[1]])
+
+    @property
+    def _least(self) -> int:
+        """The side of the smallest picture with a place in a layer of style: all of them, where they were asked for."""
+        each = [self.recipe.features.minimum([name]) for name in self.recipe.style_layers]
+        return max(each) if self.settings.style_layers else min(each)
 
     def measure(self, content: np.ndarray, made: np.ndarray) -> dict[str, float]:
         """The weighted losses of `made` as a repainting of `content`, at its own size: style, content, variation."""
@@ -146,6 +170,7 @@ class Stylizer:
         mask = None if part.mask is None else part.mask[inside]
         begun = None if followed is None else Followed(*(each[inside] for each in followed))
         now, last = (None, None) if begun is None else (begun.image, cut)
+        done = True
         for scale in self._planned(content, part, begun):
             size = scale.height, scale.width
             target = images.resize(cut, *size)
@@ -158,19 +183,19 @@ class Stylizer:
                 region=None if mask is None else self._map(mask, scale),
                 steady=None if begun is None else self._steady(begun, scale),
             )
-            now, last = self._descended(energy, self._start(target, now, last, scale), scale, course), target
+            begin = self._tensor(self._start(target, now, last, scale))
+            now, last = None, target
+            done = done and self._reached(energy, begin)
+            if done:
+                course.skip(scale)
+                now = _array(energy.shown(begin))
+            else:
+                now = self._descended(energy, begin, scale, course)
         made = base.copy()
         made[inside] = now
         return made
 
-    def _descended(self, energy: Energy, start: np.ndarray, scale: Scale, course: Course) -> np.ndarray:
-        def shown(values: Tensor) -> np.ndarray:
-            return np.ascontiguousarray(energy.shown(values)[0].permute(1, 2, 0).cpu().numpy(), np.float32)
-
-        begin = self._tensor(start)
-        if self._reached(energy, begin):
-            course.skip(scale)
-            return shown(begin)
+    def _descended(self, energy: Energy, begin: Tensor, scale: Scale, course: Course) -> np.ndarray:
         made = descend(
             energy,
             begin,
@@ -178,16 +203,17 @@ class Stylizer:
             steps=scale.steps,
             rate=RATES[self.settings.optimizer] * (1 if energy.steady is None else _CALM),
             average=self.settings.average,
-            told=lambda _, measured, picture: course.tell(scale, measured, lambda: shown(picture())),
+            told=lambda _, measured, now: course.tell(scale, measured, lambda: _array(energy.shown(now()))),
         )
-        return shown(made)
+        return _array(energy.shown(made))
 
     def _reached(self, energy: Energy, image: Tensor) -> bool:
         """Whether nothing is left to do: the picture is its content, in the manner of the paintings already.
 
         Where places are drawn, two draws of one painting differ: what is no further apart is the same.
         """
-        if self.settings.init == "noise" or self.settings.variation:
+        smoothed = self.weights.variation > self.recipe.features.usual_weights[1]
+        if self.settings.init == "noise" or smoothed:
             return False
         parts = energy(image, 0).parts
         parts.pop("variation", 0.0)
@@ -271,3 +297,10 @@ class Stylizer:
         for mask in masks:
             if mask is not None and mask.shape != content.shape[:2]:
                 raise ValueError(f"a mask {mask.shape} for a picture {content.shape[:2]}")
+            if mask is not None and not np.isfinite(mask).all():
+                raise ValueError("values of a mask are not finite")
+
+
+def _array(picture: Tensor) -> np.ndarray:
+    """A picture (1, 3, h, w) as (h, w, 3) of float32."""
+    return np.ascontiguousarray(picture[0].permute(1, 2, 0).cpu().numpy(), np.float32)

@@ -1,5 +1,6 @@
 """What paintings are as style, at the sizes that pictures need; computed once for a whole folder."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,9 @@ from translate.stylize.kinds import Style
 from translate.stylize.regions import resized
 from translate.stylize.weights import Painting, Weights
 
+_MOST = 2**29
+"""Bytes of targets that are kept: pictures of a folder may have any number of sizes."""
+
 
 class Targets:
     """`kept` are the paintings whose targets serve every picture."""
@@ -21,7 +25,7 @@ class Targets:
     ) -> None:
         self._recipe, self._kept, self._settings = recipe, kept, settings
         self._device, self._budget = device, budget
-        self._made: dict[tuple[int, int], Painting] = {}
+        self._made: OrderedDict[tuple[int, int], Painting] = OrderedDict()
 
     def find(self, numbers: Sequence[int], styles: Sequence[Style], side: int) -> list[Painting]:
         """The paintings of those numbers for a picture whose longer side is `side`; their weights sum to 1."""
@@ -39,13 +43,14 @@ class Targets:
         least = min(self._recipe.features.minimum([name]) for name in self._recipe.style_layers)
         height, width = (max(least, round(length * factor)) for length in style.pixels.shape[:2])
         key = number, max(height, width)
-        keep = style is self._kept[number]
-        if keep and key in self._made:
-            return self._made[key]
-        made = self._computed(number, style, height, width)
-        if keep:
-            self._made[key] = made
-        return made
+        if style is not self._kept[number]:
+            return self._computed(number, style, height, width)
+        if key not in self._made:
+            self._made[key] = self._computed(number, style, height, width)
+        self._made.move_to_end(key)
+        while len(self._made) > 1 and sum(map(_bytes, self._made.values())) > _MOST:
+            self._made.popitem(last=False)
+        return self._made[key]
 
     def _computed(self, number: int, style: Style, height: int, width: int) -> Painting:
         recipe = self._recipe.fitting(height, width)
@@ -57,3 +62,7 @@ class Targets:
         energy = Energy(recipe, pixels, [], Weights(0, 1, 0), seed=seed, budget=self._budget, region=region)
         summaries = energy.summaries(TARGET_PLACES)
         return Painting({name: recipe.statistic.prepare(value) for name, value in summaries.items()}, 1.0)
+
+
+def _bytes(painting: Painting) -> int:
+    return sum(part.nbytes for target in painting.targets.values() for part in (target.summary, *target.parts))

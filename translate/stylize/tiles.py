@@ -58,8 +58,8 @@ def plan_tiles(features: Features, layers: Collection[str], height: int, width: 
     side = max(deepest, side // deepest * deepest)
     return [
         Tile((rows, columns), (_around(rows, height, reach), _around(columns, width, reach)))
-        for rows in _cores(height, side)
-        for columns in _cores(width, side)
+        for rows in _cores(height, side, deepest)
+        for columns in _cores(width, side, deepest)
     ]
 
 
@@ -102,8 +102,11 @@ def _like(features: Features) -> Tensor:
     return next((each for each in chain(features.parameters(), features.buffers())), torch.zeros(()))
 
 
-def _cores(length: int, side: int) -> list[Span]:
-    return [(first, min(length, first + side)) for first in range(0, length, side)]
+def _cores(length: int, side: int, step: int) -> list[Span]:
+    """Cores of about one length, no longer than `side`, all but the last a multiple of `step`."""
+    count = -(-length // side)
+    each = -(-length // (count * step)) * step
+    return [(first, min(length, first + each)) for first in range(0, length, each)]
 
 
 def _around(core: Span, length: int, reach: int) -> Span:
