@@ -7,6 +7,8 @@ covariance of the picture's colours, by the linear map that moves colours least 
 others). Arrays are (H, W, 3), float32 in [-1, 1].
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -14,11 +16,23 @@ from translate import images
 from translate.colour.gamut import into_gamut
 from translate.colour.lab import from_lab, to_lab
 from translate.colour.transfer import monge_kantorovitch
+from translate.stylize.kinds import Style
 
 _BAND = 2**18
 """Pixels at once."""
 _FLAT = 1e-3
 """Of L*: a painting whose light deviates less has none to match."""
+
+
+def compared(content: np.ndarray, styles: Sequence[Style], way: str) -> tuple[np.ndarray, Sequence[Style]]:
+    """Picture and paintings as they are compared: as they are, as greys, or the paintings recoloured."""
+    if way == "luminance":
+        light = light_of(content)
+        greys = (as_grey(match_light(light_of(style.pixels), light)) for style in styles)
+        return as_grey(light), [style._replace(pixels=grey) for style, grey in zip(styles, greys, strict=True)]
+    if way == "matched":
+        return content, [style._replace(pixels=match_colours(style.pixels, content)) for style in styles]
+    return content, styles
 
 
 def light_of(pixels: np.ndarray) -> np.ndarray:

@@ -121,7 +121,7 @@ class Stylizer:
         parts = [part for part in parts_of(masks, len(self.styles)) if any(self.styles[n].weight for n in part.numbers)]
         course = Course((scale for part in parts for scale in self._planned(content, part, before)), watch)
         followed = None if before is None else follow(before, content)
-        shown, styles = self._in_colours(content)
+        shown, styles = colours.compared(content, self.styles, self.settings.colours)
         result = content
         for part in parts:
             base = result if shown is content else colours.as_grey(colours.light_of(result))
@@ -149,7 +149,7 @@ class Stylizer:
 
     def measure(self, content: np.ndarray, made: np.ndarray) -> dict[str, float]:
         """The weighted losses of `made` as a repainting of `content`, at its own size: style, content, variation."""
-        shown, styles = self._in_colours(content)
+        shown, styles = colours.compared(content, self.styles, self.settings.colours)
         height, width = content.shape[:2]
         scale = Scale(height, width, max(height, width), 1)
         energy = self._energy(scale, self._tensor(shown), Part(tuple(range(len(styles))), None), styles)
@@ -243,19 +243,6 @@ class Stylizer:
             region=region,
             steady=steady,
         )
-
-    def _in_colours(self, content: np.ndarray) -> tuple[np.ndarray, Sequence[Style]]:
-        """Picture and paintings as they are compared, by the setting `colours`."""
-        if self.settings.colours == "luminance":
-            light = colours.light_of(content)
-            greys = (colours.match_light(colours.light_of(style.pixels), light) for style in self.styles)
-            styles = zip(self.styles, greys, strict=True)
-            return colours.as_grey(light), [style._replace(pixels=colours.as_grey(grey)) for style, grey in styles]
-        if self.settings.colours == "matched":
-            return content, [
-                style._replace(pixels=colours.match_colours(style.pixels, content)) for style in self.styles
-            ]
-        return content, self.styles
 
     def _start(self, target: np.ndarray, now: np.ndarray | None, last: np.ndarray | None, scale: Scale) -> np.ndarray:
         """What a scale begins with: the picture so far; of the content what is finer than that."""
