@@ -1,5 +1,6 @@
 """AdaIN: the paper's formula, an encoder that is the features it was made of, and styles put in place."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from translate.errors import CheckpointError, ConfigError
 from translate.features import find_features
 from translate.features import weights as known_weights
 from translate.fit import fit
+from translate.images import Picture, read, write
 from translate.loading import load
 from translate.methods.likeness import read_painting
 from translate.networks.adain import EPS, AdaIN, Moments, adapted, moments
@@ -116,6 +118,16 @@ def test_the_style_of_a_model_file(tmp_path: Path):
     assert torch.allclose(before, own.deviation[0], atol=1e-6)
 
 
+def test_a_model_file_says_of_how_many_paintings_it_is_the_mean():
+    """The smaller of two folders comes round again: each of its paintings counts once."""
+    shown = [smooth(1, 16, seed) for seed in (0, 1, 2, 0, 1)]
+    method = make("adain")
+    method.begin(lambda most: (Batch(smooth(1, 16), image, ("file",)) for image in shown[:most]))
+    assert method.described()["origin"].startswith("style: the mean of 3 of the paintings that were trained on;")
+    found = [moments(method.generator.encode(image)[-1]).mean for image in shown[:3]]
+    assert torch.allclose(method.generator.norm.bias, torch.cat(found).mean(dim=0), atol=1e-6)
+
+
 @pytest.mark.parametrize("scale", [0.01, 1, 100])
 def test_a_fresh_decoder_is_not_saturated_whatever_the_scale_of_its_encoder(scale: float):
     network = small_adain()
@@ -134,10 +146,22 @@ def test_a_resumed_run_has_the_same_encoder():
         method.load_state_dict(state)
 
 
+def test_a_resumed_run_has_the_same_painting(tmp_path: Path):
+    shutil.copy(PAINTING, tmp_path / "moved.png")
+    write(tmp_path / "other.png", Picture(255 - read(PAINTING).pixels))
+    state = make("adain", style=str(PAINTING)).state_dict()
+    make("adain", style=str(tmp_path / "moved.png")).load_state_dict(state)
+    for other in (str(tmp_path / "other.png"), None):
+        with pytest.raises(CheckpointError, match="begun with another painting"):
+            make("adain", style=other).load_state_dict(state)
+
+
 def test_encoders_that_will_not_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr(known_weights, "place", lambda name: tmp_path / f"{name}.pth")
-    with pytest.raises(ConfigError, match=r"put them at .*vgg19\.pth, or name a file: --set features=FILE"):
+    with pytest.raises(ConfigError, match=r"--features vgg19 --download` fetches 575 MB.*--set features=FILE"):
         make("adain", features="auto")
+    with pytest.raises(ConfigError, match="content and style_loss are both 0"):
+        make("adain", content=0, style_loss=0)
     with pytest.raises(ConfigError, match="not patch"):
         make("adain", features="patch")
     with pytest.raises(ConfigError, match="3 channels"):

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from rich.console import Console
 from test_cli import call  # noqa: F401 (a fixture)
@@ -15,11 +14,9 @@ from test_convert import names
 from test_stylize_folder import noise, put
 
 from translate import images
-from translate.checkpoint import About, load_model, save_model
 from translate.errors import ConfigError
 from translate.features import weights
 from translate.images import Picture, read
-from translate.networks.adain import AdaIN
 from translate.stylize.bar import Bar
 from translate.stylize.kinds import Progress
 from translate.stylize.single import stylize
@@ -125,6 +122,9 @@ def test_places_that_will_not_do(call: Any, photos: Path, painting: Path, tmp_pa
         ([tmp_path / "nothing", painting, "--out", tmp_path / "out"], "There is no file or folder"),
         ([photos, painting, "--out", photos], "is the input itself"),
         ([photos, painting, "--out", tmp_path / "out", "--watch", photos / "steps"], "taken for inputs"),
+        ([photos, painting, "--out", tmp_path / "out", "--watch", tmp_path / "out"], "is where outputs go"),
+        ([photos / "a.png", painting, "--out", tmp_path / "a.png", "--watch", tmp_path], "is where the output goes"),
+        ([photos, painting, "--out", tmp_path / "out", "--watch", tmp_path / "bad.jpg" / "steps"], "Cannot write"),
         ([photos, painting], "--out"),
     ):
         code, text = call("stylize", *words, *QUICK)
@@ -141,9 +141,13 @@ def test_weights_are_fetched_on_asking_and_their_size_said_first(
     monkeypatch: pytest.MonkeyPatch,
 ):
     fetched: list[str] = []
-    monkeypatch.setattr(weights, "download", fetched.append)
+    monkeypatch.setattr(weights, "download", lambda name, **how: fetched.append(name))
     words = ["stylize", photos, painting, "--out", tmp_path / "out", "--device", "cpu", "--features", "squeezenet"]
     assert call(*words)[0] == 2 and not fetched
+    code, text = call(*words, "--download", "--dry-run")
+    assert code == 0 and not fetched and "2 to paint into" in text and "a.png: to make" in text, text
+    assert f"Would download 5 MB from {weights.published('squeezenet').url} to {bare}" in text
+    assert not bare.exists() and not (tmp_path / "out").exists()
     code, text = call(*words, "--download")
     assert (
         fetched == ["squeezenet"] and f"Downloading 5 MB from {weights.published('squeezenet').url} to {bare}" in text
@@ -175,56 +179,12 @@ def test_a_bad_photograph_is_named_and_the_others_are_painted(
     assert code == 1 and "2 painted" in text and "1 failed" in text and "failed: " in text and "bad.png" in text
 
 
-def test_a_model_that_takes_no_paintings_says_what_runs_it(
-    call: Any,  # noqa: F811
-    photos: Path,
-    painting: Path,
-    folders: Path,
-    tmp_path: Path,
-):
-    from test_fit import train
-
-    run = train(folders, "cycle", tmp_path, steps=1)
-    code, text = call("stylize", photos, painting, "--out", tmp_path / "out", "--model", run, "--device", "cpu")
-    assert code == 2 and f"`translate convert {run} CONTENT OUT` runs it" in text, text
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny network of mode adain, of random weights."""
-    torch.manual_seed(0)
-    network = AdaIN(3, 3, stages=[[4], [8]])
-    path = tmp_path_factory.mktemp("model") / "model.safetensors"
-    save_model(path, {"AtoB": network}, About(mode="adain", direction="AtoB", channels=(3, 3), size=20))
-    return path
-
-
-def test_a_network_paints_in_the_manner_of_the_paintings(
-    call: Any,  # noqa: F811
-    photos: Path,
-    painting: Path,
-    model: Path,
-    tmp_path: Path,
-):
-    other = put(tmp_path / "other.png", Picture(np.full((30, 50, 3), 40, np.uint8)))
-    words = ["stylize", photos, painting, other, "--model", model, "--device", "cpu", "--style-scale", 2]
-    code, text = call(*words, "--out", tmp_path / "out", "--style-weight", 3, "--style-weight", 1)
-    assert code == 0 and "2 painted" in text, text
-    network = load_model(model).networks["AtoB"]
-    assert isinstance(network, AdaIN)
-    shown = [images.to_tensor(read(painting).pixels)[None], torch.full((1, 3, 24, 40), 40 / 127.5 - 1)]
-    wanted = network.styled(shown, (3, 1))(images.to_tensor(noise(24, 32))[None])
-    found = images.to_tensor(read(tmp_path / "out" / "a.png").pixels)[None]
-    assert (found - wanted).abs().max() < 1.01 / 127.5
-    assert "2 there already" in call(*words, "--out", tmp_path / "out", "--style-weight", 3, "--style-weight", 1)[1]
-    assert "2 painted" in call(*words, "--out", tmp_path / "out", "--strength", 0.5)[1]
-    for more, said in (
-        (["--steps", 9], "--steps"),
-        (["--strength", 2], "0 to 1"),
-        (["--mask", "none"], "and 1 --mask"),
-    ):
-        code, text = call(*words, "--out", tmp_path / "out", *more)
-        assert code == 2 and said in text, text
+def test_outputs_do_not_become_paintings(call: Any, photos: Path, tmp_path: Path):  # noqa: F811
+    art = put(tmp_path / "art" / "a.png", Picture(noise(40, 40, seed=9))).parent
+    words = ["stylize", photos, art, "--out", art / "out", "--watch", art / "steps", "--watch-every", 1, *QUICK]
+    assert call(*words)[0] == 0
+    code, text = call(*words)
+    assert code == 0 and "2 there already" in text, text
 
 
 def test_help_is_instant_and_has_every_flag_once():

@@ -12,6 +12,7 @@ import pytest
 from test_cli import call  # noqa: F401 (a fixture)
 from test_colorize import in_colour, photograph, saved, sepia
 
+from translate.checkpoint import About
 from translate.colour.lab import to_lab
 from translate.config import Direction
 from translate.errors import ConfigError, DataError
@@ -28,6 +29,7 @@ class StandIn:
     """Of a translator what evaluate uses: it gives the truth that its grey input was made from, or the input."""
 
     rendering = Colouring(32, 1)
+    about = About("colorize", "AtoB", (1, 3), 32)
 
     def __init__(self, folder: Path, perfect: bool) -> None:
         self.truths = [read_pixels(path) for path in sorted(folder.glob("*.png"))]
@@ -214,3 +216,12 @@ def test_nothing_is_fetched(coloured: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(socket.socket, "connect", never)
     monkeypatch.setattr(socket, "getaddrinfo", never)
     assert evaluate(load(saved(tmp_path / "model.safetensors"), "cpu"), coloured).count == 3
+
+
+@pytest.mark.parametrize("mode", ["style", "adain"])
+def test_a_painted_picture_has_no_truth(coloured: Path, mode: str):
+    model = StandIn(coloured, perfect=False)
+    model.about = About(mode, "AtoB", (3, 3), 16)
+    with pytest.raises(ConfigError, match=f"--mode {mode} has no truth.*`translate info`"):
+        evaluate(model, coloured)  # type: ignore[arg-type]
+    assert not model.seen

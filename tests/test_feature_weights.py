@@ -1,6 +1,8 @@
 """Where weights of features come from: torchvision's cache, files, downloads; and patches, which need none."""
 
 import hashlib
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from test_download import serve  # noqa: F401 (a fixture)
 from test_features import layout, noise, squeezenet_state
 from torchvision import models
 
-from translate.errors import CheckpointError, ConfigError, DiskFullError
+from translate.errors import CheckpointError, ConfigError, DiskFullError, UnwritableError
 from translate.features import find_features, weights
 from translate.features.patch import Patch
 from translate.features.random import random_vgg
@@ -58,8 +60,9 @@ def test_weights_that_are_not_there_say_what_would_do(cache):
     with pytest.raises(CheckpointError) as caught:
         find_features("vgg19")
     assert str(caught.value) == (
-        f"No weights of vgg19: {cache / 'vgg19-dcbb9e9d.pth'} is not there. `translate stylize --features vgg19 "
-        f"--download` fetches 575 MB from {VGG19}; features=FILE takes weights from a file; features=patch needs none."
+        f"No weights of vgg19: {cache / 'vgg19-dcbb9e9d.pth'} is not there. `translate stylize CONTENT STYLE --out OUT "
+        f"--features vgg19 --download` fetches 575 MB from {VGG19}; features=FILE takes weights from a file; "
+        "features=patch needs none."
     )
     assert not cache.exists()
 
@@ -165,6 +168,52 @@ def test_a_download_is_checked_and_put_where_torchvision_looks(cache, serve, pub
     assert [file.name for file in cache.iterdir()] == [name]
     assert weights.download("squeezenet", address=server.address) == path
     assert len(server.asked) == 2
+
+
+def test_two_downloads_at_once_are_one(cache, serve, published):  # noqa: F811
+    name = published(b"weights" * 9999)
+    server = serve(b"weights" * 9999)
+    begun, told, found = threading.Event(), threading.Event(), []
+
+    def slowly(done: int, total: int | None) -> None:
+        begun.set()
+        assert told.wait(20)
+
+    def fetch(progress, notice) -> None:
+        found.append(weights.download("squeezenet", progress, server.address, notice=notice))
+
+    first = threading.Thread(target=fetch, args=(slowly, lambda text: None))
+    first.start()
+    assert begun.wait(20)
+    said = []
+    second = threading.Thread(target=fetch, args=(None, lambda text: (said.append(text), told.set())))
+    second.start()
+    for each in (first, second):
+        each.join(20)
+    assert found == [cache / name] * 2 and server.asked == [None]
+    assert said == [f"Another download into {cache} is under way: waiting for it."]
+    assert [file.name for file in cache.iterdir()] == [name]
+
+
+def test_a_place_that_takes_no_weights_is_named(cache, published, monkeypatch):
+    name = published(b"weights")
+    cache.mkdir(parents=True)
+    (cache / f"{name}.unchecked").write_bytes(b"weights")
+
+    def refuse(*given):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(UnwritableError, match=rf"{name}: Permission denied. TORCH_HOME sets another place"):
+            weights.download("squeezenet")
+        (cache / f"{name}.unchecked").write_bytes(b"others")
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(UnwritableError, match="Permission denied"):
+            weights.download("squeezenet")
+    monkeypatch.setattr(weights.os, "access", lambda *how: False)
+    with pytest.raises(UnwritableError, match=f"Cannot write to the folder {cache}"):
+        weights.download("squeezenet")
 
 
 def test_a_foreign_download_does_not_stay(cache, serve, published):  # noqa: F811

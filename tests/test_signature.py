@@ -1,11 +1,12 @@
 """What a picture's metadata say of how it was made: beside what stood there, in every format that can hold it."""
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from test_images_carried import NOTE, block
-from test_stylize_folder import ABOUT, noise, paint, put
+from test_stylize_folder import ABOUT, Shifted, noise, paint, put
 
 from translate import images
 from translate.images import Picture, read
@@ -52,7 +53,21 @@ def test_signing_moves_nothing_and_says_nothing_twice():
         assert once.exif.index(NOTE) == block(6, order).index(NOTE)
         assert images.signed(once, ABOUT, ".png").exif == once.exif
         assert images.signature(images.signed(once, "two\nlines", ".jpg")) == f"{ABOUT}; two lines"
+    longer = images.signed(Picture(noise()), "a; seed 12", ".png")
+    assert images.signature(images.signed(longer, "seed 1", ".png")) == "a; seed 12; seed 1"
+    assert images.signature(images.signed(longer, "seed 12", ".png")) == "a; seed 12"
     full = Picture(noise(), exif=b"Exif\0\0" + block()[6:] + bytes(65533 - len(block())))
     assert images.signed(full, ABOUT, ".jpg").exif == full.exif
     broken = Picture(noise(), exif=b"Exif\0\0II*\0")
     assert images.signed(broken, ABOUT, ".jpg").exif == broken.exif
+
+
+def test_a_name_that_no_text_can_hold_fails_no_picture(tmp_path: Path):
+    painter = Shifted()
+    painter.about = f"by {os.fsdecode(bytes([0xFF]))}.jpg"
+    for name in ("a.png", "b.gif"):
+        put(tmp_path / "in" / name, Picture(noise()))
+    assert not paint(tmp_path / "in", tmp_path / "out", painter).failed
+    assert images.signature(read(tmp_path / "out" / "a.png")) == "by ?.jpg"
+    assert read(tmp_path / "out" / "b.gif").comment == b"by ?.jpg"
+    assert paint(tmp_path / "in", tmp_path / "out", painter).skipped == 2

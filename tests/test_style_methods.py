@@ -1,12 +1,14 @@
 """Networks that paint: what they lower is what `translate stylize` counts, and a style in place is the one shown."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import PAINTING
+from conftest import PAINTING, TINY_MODES
 from test_fit import assert_same, final, train
 from test_methods import batch, make
 from torch import Tensor
@@ -16,9 +18,13 @@ from translate.config import StylingSettings, TrainingSettings
 from translate.data.batch import Batch
 from translate.errors import CheckpointError, ConfigError, ImageError
 from translate.features import find_features
+from translate.features import weights as known_weights
+from translate.fit import fit
 from translate.images import Picture
-from translate.methods import METHODS
-from translate.methods.likeness import read_painting
+from translate.loading import load
+from translate.methods import METHODS, find_method
+from translate.methods.likeness import Likeness, read_painting
+from translate.style import find_statistic, make_recipe
 from translate.stylize.kinds import Style
 from translate.stylize.stylizer import Stylizer
 from translate.trainer import Trainer
@@ -82,6 +88,7 @@ def test_the_painting_at_its_size():
     assert read_painting(PAINTING, 16, 0.5).shape == (1, 3, 8, 8)
     assert read_painting(PAINTING, 256, 1.0).shape == (1, 3, 24, 24)  # no larger than it is
     assert read_painting(PAINTING, 256, 2.0).shape == (1, 3, 48, 48)
+    assert read_painting(PAINTING, 16, 2.0).shape == (1, 3, 32, 32)
 
 
 def test_a_grey_painting_and_one_of_other_channels(tmp_path: Path):
@@ -102,6 +109,8 @@ def test_a_grey_painting_and_one_of_other_channels(tmp_path: Path):
             "sees nothing in pictures of 16 pixels and a painting of 16 x 16: both need 32",
         ),
         ({"features": "patch", "style_layers": ["8"], "content_layers": []}, "both need 49"),
+        ({"strength": 0, "content": 0}, "strength, content and variation are all 0"),
+        ({"strength": 0, "content": 0, "variation": 0}, "strength, content and variation are all 0"),
     ],
 )
 def test_what_cannot_be_learned_is_said(values: dict[str, Any], said: str):
@@ -140,6 +149,105 @@ def test_a_resumed_run_is_judged_by_the_same(pictures: Path, tmp_path: Path):
     with pytest.raises(CheckpointError, match="trained with other weights or another painting"):
         train(pictures, "style", tmp_path, steps=3, style=str(painting), resume=True)
     assert_same(before, final(run))
+
+
+@pytest.mark.parametrize("mode", ["style", "adain"])
+def test_a_run_goes_on_from_another_folder_and_after_its_painting_has_moved(
+    pictures: Path, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+):
+    data = folders if mode == "adain" else pictures
+    shutil.copy(PAINTING, tmp_path / "own.png")
+    monkeypatch.chdir(tmp_path)
+    run = train(data, mode, tmp_path, steps=2, style="own.png")
+    assert json.loads((run / "config.json").read_text())["method"]["style"] == str(tmp_path / "own.png")
+    assert str(tmp_path) not in checkpoint.load_model(run / "model.safetensors").about.origin
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    own = {"mode": mode, "out": tmp_path, "name": "run", "quiet": True, "resume": True}
+    fit(data, **own, steps=3)
+    shutil.move(tmp_path / "own.png", "moved.png")
+    fit(data, **own, steps=4, style="moved.png")
+    assert json.loads((run / "config.json").read_text())["method"]["style"] == str(Path.cwd() / "moved.png")
+    assert final(run)["step"] == 4
+
+
+def test_features_of_a_run_have_a_name_or_a_place_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.pth").touch()
+    (tmp_path / "linked.pth").symlink_to("a_name_without_suffix")
+    (tmp_path / "a_name_without_suffix").touch()
+    (tmp_path / "vgg19").touch()
+    monkeypatch.setattr(known_weights, "place", lambda name: tmp_path / f"{name}.here")
+    told = [
+        ("style", "auto", "patch"),
+        ("style", "vgg19", "vgg19"),
+        ("style", "own.pth", str(tmp_path / "own.pth")),
+        ("style", "linked.pth", str(tmp_path / "linked.pth")),
+        ("style", "not_there.pth", "not_there.pth"),
+        ("adain", "auto", "auto"),
+    ]
+    for mode, given, kept in told:
+        assert settled(mode, features=given).features == kept
+    (tmp_path / "squeezenet.here").touch()
+    assert settled("style", features="auto").features == "squeezenet"
+    assert settled("adain", features="auto").features == "auto"
+    (tmp_path / "vgg16.here").touch()
+    assert settled("adain", features="auto").features == settled("style", features="auto").features == "vgg16"
+
+
+def settled(mode: str, **values: Any) -> Any:
+    kind = find_method(mode)
+    return kind.settled(kind.settings.checked(values))
+
+
+def test_weights_that_arrive_later_do_not_change_what_a_run_is_judged_by(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(known_weights, "place", lambda name: tmp_path / f"{name}.here")
+    values = {"features": "auto", "style_layers": "1", "content_layers": ""}
+    run = train(pictures, "style", tmp_path, steps=2, **values)
+    (tmp_path / "vgg19.here").touch()
+    fit(pictures, mode="style", out=tmp_path, name="run", quiet=True, resume=True, steps=3)
+    assert final(run)["step"] == 3
+    assert json.loads((run / "config.json").read_text())["method"]["features"] == "patch"
+
+
+def test_of_patches_all_sizes_are_learned():
+    """Pictures come at one size here: coarse patches are in no smaller picture painted before."""
+    drawn = {"features": "patch", "content_layers": []}
+    assert make("style", **drawn, style_layers=[], style_scale=4).likeness.style_layers == {"1": 0.5, "2": 0.5}
+    large = of_size(56, **drawn, style_layers=[], style_scale=4)
+    assert large.likeness.style_layers == {"1": 0.25, "2": 0.25, "4": 0.25, "8": 0.25}
+    assert make("style", **drawn, style_layers=["1"]).likeness.style_layers == {"1": 1}
+    assert find_features("patch").style_layers == {"1": 1}
+
+
+def of_size(size: int, **values: Any) -> Any:
+    kind = METHODS["style"]
+    return kind(kind.settings.checked({"style": PAINTING, "width": 2, "blocks": 1} | values), (3, 3), size, "AtoB")
+
+
+def test_weights_of_layers_sum_to_1_whatever_is_left_out():
+    recipe = make_recipe(find_features("patch"), find_statistic("sliced"), ["1", "2=2", "4=5"], [])
+    assert Likeness(recipe, smooth(1, 16), 32).style_layers == pytest.approx({"1": 1 / 3, "2": 2 / 3})
+    assert Likeness(recipe, smooth(1, 32), 32).style_layers == pytest.approx({"1": 1 / 8, "2": 2 / 8, "4": 5 / 8})
+
+
+@pytest.mark.parametrize("mode", ["style", "adain"])
+def test_grey_photographs_are_taken_as_three_equal_channels(
+    pictures: Path, folders: Path, tmp_path: Path, mode: str, capsys: pytest.CaptureFixture[str]
+):
+    root = folders if mode == "adain" else pictures
+    photographs = [path for path in root.rglob("*.png") if not path.parent.name.endswith("B")]
+    for path in photographs:
+        images.write(path, Picture(images.read(path).pixels[..., :1]))
+    run = fit(root, mode=mode, out=tmp_path, name="run", **(TINY_MODES[mode] | {"steps": 2}))
+    assert "grey: taken as three equal channels" in " ".join(capsys.readouterr().err.split())
+    grey = images.read(photographs[0]).pixels
+    assert grey.shape[2] == 1
+    translator = load(run, "cpu")
+    assert translator.channels() == (3, 3)
+    np.testing.assert_array_equal(translator(grey), translator(np.repeat(grey, 3, axis=2)))
 
 
 @pytest.mark.parametrize("mode", ["style", "adain"])

@@ -71,6 +71,26 @@ def test_a_frame_that_changes_makes_those_after_it_anew(clip: Path, tmp_path: Pa
     assert paint(clip, tmp_path / "out").translated == 5  # no clip: other settings
 
 
+def test_a_frame_that_was_touched_up_is_gone_on_from(clip: Path, tmp_path: Path):
+    paint(clip, tmp_path / "out", sequence=True)
+    mended = put(tmp_path / "out" / "f9.png", Picture(noise(seed=50))).read_bytes()
+    rehearsed = paint(clip, tmp_path / "out", sequence=True, dry_run=True)
+    painter = Shifted()
+    summary = paint(clip, tmp_path / "out", painter, sequence=True)
+    for each in (rehearsed, summary):
+        assert (each.translated, each.skipped) == (3, 1)
+        assert list(each.failed) == [str(clip / "f9.png")] and "--overwrite" in str(each.failed)
+    assert (tmp_path / "out" / "f9.png").read_bytes() == mended and not summary.notes
+    assert painter.befores[0] is not None and len(painter.befores) == 3
+    assert np.array_equal(painter.befores[0].made, images.to_depth(noise(seed=50), np.float32))
+    again = paint(clip, tmp_path / "out", sequence=True)
+    assert (again.translated, again.skipped) == (0, 4)  # and stays so
+    (tmp_path / "out" / "f9.png").write_bytes(b"no picture")
+    summary = paint(clip, tmp_path / "out", sequence=True)
+    assert summary.translated == 3
+    assert summary.examples["begun afresh: the frame before cannot be read"] == ["f10.png"]
+
+
 def test_after_a_frame_that_failed_or_of_another_size_a_clip_begins_afresh(clip: Path, tmp_path: Path):
     paint(clip, tmp_path / "out", sequence=True)
     (clip / "f9.png").write_bytes(b"nothing")  # its output of the first run must not be gone on from

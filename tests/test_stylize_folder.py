@@ -15,7 +15,7 @@ from test_convert_again import times
 from translate import images
 from translate.config import ConvertSettings, StylingSettings
 from translate.convert import Summary
-from translate.convert.plan import Job
+from translate.convert.plan import Job, Plan
 from translate.convert.work import Worker
 from translate.errors import ConfigError
 from translate.images import Picture, read
@@ -251,6 +251,25 @@ def test_pictures_under_way_are_kept_out_of_the_input(tmp_path: Path):
             Frames(place).refuse_input(tmp_path / "in")
     with pytest.raises(ConfigError, match="is a file"):
         Frames(tmp_path / "in" / "a.png")
+
+
+def test_pictures_under_way_are_kept_out_of_the_outputs(tmp_path: Path):
+    photo, out = put(tmp_path / "in" / "a.png", Picture(noise())), tmp_path / "out"
+
+    def refused(watch: Path, source: Path, target: Path) -> bool:
+        plan = Plan(source, target, ConvertSettings.checked({}), 3)
+        try:
+            Frames(watch).refuse_output(plan)
+        except ConfigError as error:
+            assert f"--watch {watch} " in str(error)
+            return True
+        return False
+
+    assert refused(out, tmp_path / "in", out) and refused(out / "steps", tmp_path / "in", out)
+    assert not refused(tmp_path / "steps", tmp_path / "in", out) and not refused(tmp_path, tmp_path / "in", out)
+    for target in (out, out / "b.png"):
+        assert refused(out, photo, target) and not refused(out / "steps", photo, target)
+    assert refused(out / "b.png", photo, out / "b.png") and refused(out / "b.png" / "c", photo, out / "b.png")
 
 
 def test_a_report_says_what_painted(tmp_path: Path):

@@ -39,8 +39,24 @@ def test_a_black_mask_leaves_the_file_as_it_was(tmp_path: Path):
     painter = Shifted()
     paint(tmp_path / "in", tmp_path / "out", painter, mask=(str(mask),))
     assert contents(tmp_path / "out") == contents(tmp_path / "in") and not painter.seen
-    assert paint(tmp_path / "in", tmp_path / "large", size=60, mask=(str(mask),)).translated == 1
+    frames = [Image.fromarray(noise(seed=seed)) for seed in (1, 2)]
+    frames[0].save(tmp_path / "in" / "b.gif", save_all=True, append_images=frames[1:])
+    summary = paint(tmp_path / "in", tmp_path / "out", mask=(str(mask),))
+    assert contents(tmp_path / "out") == contents(tmp_path / "in") and not summary.notes  # nothing is lost
+    assert paint(tmp_path / "in", tmp_path / "large", size=60, mask=(str(mask),)).translated == 2
     assert read(tmp_path / "large" / "a.jpg").pixels.shape == (40, 60, 3)
+
+
+def test_what_a_lossy_format_does_to_the_rest_is_said(tmp_path: Path):
+    put(tmp_path / "in" / "a.jpg", Picture(noise()))
+    white = np.zeros((20, 30, 1), np.uint8)
+    white[:, 20:] = 255
+    mask = str(put(tmp_path / "mask.png", Picture(white)))
+    said = "compresses what the mask keeps, too: --format png keeps it bit for bit"
+    assert [note for note in paint(tmp_path / "in", tmp_path / "out", mask=(mask,)).notes if said in note]
+    for more in ({"mask": (mask,), "format": "png"}, {"mask": ("none",)}, {"mask": (mask, "none"), "count": 2}, {}):
+        summary = paint(tmp_path / "in", tmp_path / "other", overwrite=True, **more)
+        assert summary.translated == 1 and not [note for note in summary.notes if said in note], more
 
 
 def test_masks_of_a_folder_are_found_by_name_and_brought_to_size(tmp_path: Path):
@@ -96,3 +112,16 @@ def test_paintings_that_will_not_do(tmp_path: Path):
         make_style(noise(), 1.0, str(put(tmp_path / "m.png", Picture(np.zeros((4, 4, 1), np.uint8)))))
     with pytest.raises(DataError, match="channels"):
         make_style(noise(count=4), 1.0, "none")
+
+
+def test_what_was_made_here_is_no_painting(tmp_path: Path):
+    art = tmp_path / "art"
+    for name in ("a.png", "more/b.png", "out/sub/c.png", "steps/d.png/000010.png", "old/sub/e.png", "one.png"):
+        put(art / name, Picture(noise()))
+    (art / "old" / ".translate").mkdir()
+    without = [art / "out", art / "steps", art / "one.png"]
+    assert listed([art], without) == [art / "a.png", art / "more" / "b.png"]
+    assert listed([art / "old", art / "one.png"], without) == [art / "old" / "sub" / "e.png", art / "one.png"]
+    assert listed([art / "more"], [tmp_path]) == [art / "more" / "b.png"]  # it lies in the output, not among outputs
+    with pytest.raises(DataError, match="holds 0 pictures besides 1 that were made here"):
+        listed([art / "out"], without)

@@ -26,6 +26,7 @@ from translate.translator import Translator
 LARGEST = 1024
 """Pixels a side at which colours are compared: larger pictures are reduced."""
 ROWS, ROW = 8, 256
+WITHOUT_TRUTH = ("style", "adain")
 
 
 class Example(NamedTuple):
@@ -66,6 +67,11 @@ def evaluate(
     that was. `grid` is a picture to write: input | ours | truth.
     Raises DataError for a folder that will not do, ConfigError for a model that does not fit it.
     """
+    if translator.about.mode in WITHOUT_TRUTH:
+        raise ConfigError(
+            f"A picture painted by --mode {translator.about.mode} has no truth to be near to: `translate info` and the "
+            "run's log.jsonl say how much content and style differ on held-out pictures."
+        )
     if grid:
         _refuse_grid(Path(grid))
     colours = isinstance(translator.rendering, Colouring)

@@ -143,6 +143,10 @@ def _open(
     dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit, labels=labels)
     with display.preparing(f"reading {split}") as progress:
         notices = dataset.prepare(progress)
+    a, b = dataset.channels
+    if kind.in_colour and 1 in (a, b):
+        dataset.take_channels((3 if a == 1 else a, 3 if b == 1 else b))
+        notices = [*notices, f"Images of {split} are grey: taken as three equal channels."]
     for text in notices:
         display.note(text)
     return dataset

@@ -99,7 +99,7 @@ def resolve(mode: str, dataset: str, asked: Mapping[str, Any], saved: Mapping[st
         dataset=dataset,
         data=data,
         training=TrainingSettings.checked(merged["training"]),
-        method=groups["method"].checked(merged["method"]),
+        method=kind.settled(groups["method"].checked(merged["method"])),
     )
 
 
@@ -120,13 +120,13 @@ def changes(run: Path, saved: Mapping[str, Any], settings: Settings) -> list[str
     notices = []
     if saved.get("dataset", settings.dataset) != settings.dataset:
         notices.append(f"From here on the data is {settings.dataset}, no longer {saved['dataset']}.")
-    now = settings.to_json((0, 0))
+    now, free = settings.to_json((0, 0)), FREE_ON_RESUME | find_method(settings.mode).guarded
     for group in ("data", "training", "method"):
         for key, value in now[group].items():
             old = saved.get(group, {}).get(key, value)
             if old == value or key in WITHOUT_EFFECT:
                 continue
-            if key not in FREE_ON_RESUME:
+            if key not in free:
                 raise CheckpointError(
                     f"Run {run} was trained with {key}={old}, not {value}. A resumed run keeps its settings: "
                     f"leave {key} out, or choose another --name."

@@ -19,7 +19,7 @@ from translate.errors import ConfigError
 from translate.fitting import Fitting, Tile
 from translate.networks.blocks import per_image_statistics
 from translate.networks.locked import lock_statistics
-from translate.rendering.base import Guide, Passage, Rendering
+from translate.rendering.base import Guide, Passage, Rendering, Told
 from translate.streams import in_order
 
 Kind = TypeVar("Kind", Image.Image, np.ndarray, Tensor)
@@ -35,6 +35,7 @@ class Translator:
     compile      compile the network with torch.compile (for the size that it was trained at)
     streams      calls that run at once, a core each; None: one call takes all cores
     rendering    what stands between pictures and a network that does not take their pixels as they are
+    told         without one: what a report and the metadata of results say besides
     tile         pixels a side of the tiles in which a picture is translated that would need too much memory; the
                  result is that of the whole picture. auto: 1024, for pictures that need more than a quarter of the
                  memory; off: never; a number: for every picture larger than that
@@ -51,6 +52,7 @@ class Translator:
         streams: int | None = None,
         tile: Tile = "auto",
         rendering: Rendering | None = None,
+        told: Told | None = None,
         ready: Mapping[Direction, Engine] | None = None,
         origin: str = "",
     ) -> None:
@@ -58,7 +60,7 @@ class Translator:
         self.about: About = model.about
         self.device = device
         self.backend, self.precision, self.compile, self.streams, self.tile = backend, precision, compile, streams, tile
-        self.rendering = rendering
+        self.rendering, self.told = rendering, told or Told({}, "")
         self.notices: list[str] = []
         self._model, self._origin = model, origin
         self._networks = {
@@ -104,15 +106,14 @@ class Translator:
         return self._networks[direction].to(self.device).eval()
 
     def using(self, **how: Any) -> "Translator":
-        """The same model with other settings: backend, precision, compile, streams, tile, rendering."""
-        same = not self._networks or how.keys() <= {"rendering"}
+        """The same model with other settings: backend, precision, compile, streams, tile, rendering, told."""
+        same = not self._networks or how.keys() <= {"rendering", "told"}
         ready = self._engines if same else {}
         return Translator(self._model, self.device, **(self._how() | how), ready=ready, origin=self._origin)
 
     def _how(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name) for name in ("backend", "precision", "compile", "streams", "tile", "rendering")
-        }
+        names = ("backend", "precision", "compile", "streams", "tile", "rendering", "told")
+        return {name: getattr(self, name) for name in names}
 
     def with_engine(self, engine: Engine, direction: Direction) -> "Translator":
         """The same model, computed by `engine` in `direction`."""
@@ -137,7 +138,9 @@ class Translator:
     def fingerprint(self, direction: Direction | None = None) -> str:
         """A hash of the weights and of what else decides what comes out in `direction`."""
         weights = self._fingerprint(self.checked(direction))
-        return hashlib.sha256((weights + self.rendering.key).encode()).hexdigest() if self.rendering else weights
+        more = self.rendering.key if self.rendering else self.told.signature
+        # Names of files stand in it, which may be what no text can hold.
+        return hashlib.sha256((weights + more).encode(errors="surrogatepass")).hexdigest() if more else weights
 
     def _fingerprint(self, direction: Direction) -> str:
         if not self._networks:

@@ -32,7 +32,9 @@ class ConvertSettings(Config):
         None, ge=1, le=1024, description="Images of one size translated together; default: as suits the device."
     )
     sequence: bool = Field(
-        False, description="Inputs are the frames of one clip, by name: all are normalised by the same statistics."
+        False,
+        description="Inputs are the frames of one clip, by name: a network normalises all by the same statistics, "
+        "stylize begins each with the last.",
     )
     lock: Literal["first", "mean"] = Field(
         "first", description="Statistics of a --sequence: of its first frame, or the mean of up to 16 spread over it."

@@ -67,7 +67,7 @@ class StylingSettings(Config):
         None,
         gt=0,
         description="GiB that features may take, besides the pictures themselves: larger ones in tiles, the "
-        "same but for rounding; default: half of what there is.",
+        "same but for rounding; default: 4, or half of what there is if that is less.",
     )
     temporal: float = Field(
         1.0, ge=0, description="Of a --sequence: weight of the distance from the frame before, moved along."
@@ -79,6 +79,11 @@ class StylingSettings(Config):
         if value and (min(value) < 0 or max(value) == 0):
             raise ValueError("weights are 0 or more, and not all 0")
         return value
+
+    @field_validator("mask", "style_mask", mode="before")
+    @classmethod
+    def _one_mask(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:

@@ -62,8 +62,8 @@ def convert(
     for pairs in distributed.gather(gallery.pairs())[1:]:
         gallery.extend(pairs)
     if distributed.is_main():
-        rendering = translator.rendering.described if translator.rendering else {}
-        _finish(plan, whole, gallery, {"mode": translator.about.mode, "direction": direction, **rendering})
+        described = (translator.rendering or translator.told).described
+        _finish(plan, whole, gallery, {"mode": translator.about.mode, "direction": direction, **described})
     distributed.barrier()  # a launcher ends the others when one ends with an error
     return whole
 

@@ -100,8 +100,8 @@ class Worker:
         if self.manifest is None:
             return (State.FOREIGN if job.target.exists() else State.MISSING), stamps, earlier
         state = self.manifest.state(job.name, job.target, job.source, stamps, self.settings_key)
-        if self._chain and state is State.DONE and not self.settings.overwrite:
-            self._chain.done(job)
+        if self._chain and state in (State.DONE, State.FOREIGN, State.OTHERS) and not self.settings.overwrite:
+            self._chain.done(job)  # what stays is gone on from, also one that its user touched up
         return state, stamps, earlier
 
     def read(self, job: Job) -> Work | None:
@@ -139,7 +139,7 @@ class Worker:
         job, picture = work.job, work.picture
         if self._stays(work):
             self._put(job, work.stamp, job.source.read_bytes())
-            self.seen(Seen(job, (*picture.notes, *work.notes), picture, picture))
+            self.seen(Seen(job, work.notes, picture, picture))  # the picture's own are of what reading it costs
             return
         finished = images.from_model(work.made, picture)
         if work.mask is not None:
@@ -147,7 +147,8 @@ class Worker:
         shown = _side_by_side(picture, finished) if self.settings.side_by_side else finished
         suffix = self.settings.format or _suffix(job, shown)
         lost = list(images.lost(_bare(shown) if self.settings.strip_metadata else shown, suffix))
-        if work.mask is not None and suffix.lower() in _LOSSY:
+        rendering = self.translator.rendering
+        if (work.mask is not None or (rendering and rendering.keeps)) and suffix.lower() in _LOSSY:
             lost.append(f"{suffix} compresses what the mask keeps, too: --format png keeps it bit for bit")
         try:
             data = images.encode(
@@ -216,7 +217,7 @@ class Worker:
         return images.scaled(picture, height, width)
 
     def _signed(self, picture: Picture, suffix: str) -> Picture:
-        text = self.translator.rendering.signature if self.translator.rendering else ""
+        text = (self.translator.rendering or self.translator.told).signature
         return images.signed(picture, text, suffix) if text else picture
 
     def _below_input(self, job: Job) -> str:

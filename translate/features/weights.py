@@ -1,18 +1,25 @@
 """Where torchvision keeps pretrained weights, and how they are fetched when, and only when, someone asks for them."""
 
 import hashlib
+import os
 import re
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from translate import files
 from translate.data.fetch import UnreachableError, fetch
 from translate.errors import CheckpointError, DiskFullError, UnwritableError
 
 Progress = Callable[[int, int | None], None]
 KINDS = {"vgg19": "VGG19_Weights", "vgg16": "VGG16_Weights", "squeezenet": "SqueezeNet1_1_Weights"}
 """What torchvision calls the weights of each kind of features, best first."""
+_ELSEWHERE = "TORCH_HOME sets another place."
+_PAUSE = 0.2
+"""Seconds between two looks at whether another download has ended."""
 
 
 class Published(NamedTuple):
@@ -43,27 +50,72 @@ def place(name: str) -> Path:
 
 def missing(name: str) -> CheckpointError:
     """What to say where the weights of `name` are not at hand."""
-    known = published(name)
     return CheckpointError(
-        f"No weights of {name}: {place(name)} is not there. `translate stylize --features {name} "
-        f"--download` fetches {known.size / 1e6:.0f} MB from {known.url}; features=FILE takes weights from a file; "
+        f"No weights of {name}: {place(name)} is not there. {remedy(name)}; features=FILE takes weights from a file; "
         "features=patch needs none."
     )
 
 
-def download(name: str, progress: Progress | None = None, address: str | None = None, *, wait: float = 1.0) -> Path:
+def remedy(name: str) -> str:
+    """The command that fetches the weights of `name`, and how much that is, to go into a sentence's beginning."""
+    known = published(name)
+    command = f"translate stylize CONTENT STYLE --out OUT --features {name} --download"
+    return f"`{command}` fetches {known.size / 1e6:.0f} MB from {known.url}"
+
+
+def download(
+    name: str,
+    progress: Progress | None = None,
+    address: str | None = None,
+    *,
+    wait: float = 1.0,
+    notice: Callable[[str], None] = lambda text: None,
+) -> Path:
     """Bring the weights of `name` to where torchvision keeps them and return the file; one that is there is left.
 
     A download that was cut short goes on where it stopped; what came takes its place only when its SHA-256 begins as
-    the published name says. `progress(bytes, total or None)`; `address` replaces the published one; `wait` is the pause
-    in seconds before the first of a few retries. Raises CheckpointError if it cannot be had or is not what was
-    published, UnwritableError or DiskFullError where it cannot be put.
+    the published name says. One that is under way elsewhere, in another process or thread, is waited for; `notice` is
+    told. `progress(bytes, total or None)`; `address` replaces the published one; `wait` is the pause in seconds before
+    the first of a few retries. Raises CheckpointError if it cannot be had or is not what was published,
+    UnwritableError or DiskFullError where it cannot be put.
     """
     path = place(name)
     if path.is_file():
         return path
-    known = published(name)
-    _make_room(path, known.size)
+    try:
+        _make_room(path)
+        with _alone(path.parent, notice):
+            if not path.is_file():  # it may have come meanwhile
+                _bring(path, published(name), name, address, progress, wait)
+    except OSError as error:
+        raise UnwritableError(f"Cannot write {path}: {error.strerror or error}. {_ELSEWHERE}") from error
+    return path
+
+
+@contextmanager
+def _alone(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
+    """Wait until nobody else downloads into `folder`, and keep others waiting."""
+    told = False
+    while True:
+        try:
+            descriptor = files.lock(folder)
+            break
+        except BlockingIOError:
+            if not told:
+                notice(f"Another download into {folder} is under way: waiting for it.")
+            told = True
+            time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _bring(
+    path: Path, known: Published, name: str, address: str | None, progress: Progress | None, wait: float
+) -> None:
+    _check_space(path, known.size)
     # Under its own name only once it is checked: torchvision trusts what lies there.
     arriving = path.with_name(f"{path.name}.unchecked")
     url = address or known.url
@@ -78,16 +130,20 @@ def download(name: str, progress: Progress | None = None, address: str | None = 
             ) from error
     _verify(arriving, known)
     arriving.replace(path)
-    return path
 
 
-def _make_room(path: Path, size: int) -> None:
+def _make_room(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnwritableError(
-            f"Cannot make the folder {path.parent}: {error.strerror or error}. TORCH_HOME sets another place."
+            f"Cannot make the folder {path.parent}: {error.strerror or error}. {_ELSEWHERE}"
         ) from error
+    if not os.access(path.parent, os.W_OK):
+        raise UnwritableError(f"Cannot write to the folder {path.parent}. {_ELSEWHERE}")
+
+
+def _check_space(path: Path, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise DiskFullError(

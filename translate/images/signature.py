@@ -17,9 +17,10 @@ def signed(picture: Picture, text: str, suffix: str) -> Picture:
 
     In the EXIF tag Software, after what it says already, of JPEG, PNG, WebP, AVIF and TIFF; in the comment of a GIF.
     The same picture where the format holds neither, where there is no room left, and where it says so already. EXIF
-    has bytes of ASCII there; what is more is UTF-8, as most programs read it.
+    has bytes of ASCII there; what is more is UTF-8, as most programs read it, with "?" for what no text can hold (a
+    name of a file may).
     """
-    name, line = FORMATS.get(suffix.lower(), ""), " ".join(text.split()).encode()
+    name, line = FORMATS.get(suffix.lower(), ""), " ".join(text.split()).encode(errors="replace")
     if name == "GIF":
         comment = _appended(picture.comment or b"", line)
         return replace(picture, comment=comment) if len(comment) <= 0xFFFF else picture
@@ -37,9 +38,10 @@ def signature(picture: Picture) -> str:
 
 
 def _appended(before: bytes, line: bytes) -> bytes:
-    if line in before:
+    between = b"; "
+    if between + line + between in between + before + between:
         return before
-    return before + b"; " + line if before.strip() else line
+    return before + between + line if before.strip() else line
 
 
 def _with_software(exif: bytes | None, line: bytes) -> bytes:

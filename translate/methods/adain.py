@@ -17,9 +17,9 @@ from translate.errors import CheckpointError, ConfigError
 from translate.features import find_features, weights
 from translate.features.vgg import Vgg
 from translate.methods.base import Method, Turn
-from translate.methods.likeness import read_painting
+from translate.methods.likeness import hash_of, read_painting
 from translate.methods.set_scores import translation_scores
-from translate.methods.style_settings import AdainSettings
+from translate.methods.style_settings import AdainSettings, at_hand, settled
 from translate.networks.adain import AdaIN, Moments, adapted, moments
 from translate.networks.blocks import mirrored_to_fit
 from translate.networks.init import initialise
@@ -27,7 +27,9 @@ from translate.style.base import SMALLEST, exact
 from translate.style.content import content_loss
 
 SHOWN = 16
-"""Paintings whose mean statistics are the style of a model file that is given none."""
+"""Paintings, at most, whose mean statistics are the style of a model file that is given none."""
+ENCODERS = ("vgg19", "vgg16")
+"""What features=auto takes, best first."""
 
 
 class Adain(Method):
@@ -37,6 +39,8 @@ class Adain(Method):
     source = "unpaired"
     knows_truth = True
     use = "translate stylize INPUT PAINTING --out OUTPUT --model {run}"
+    guarded = frozenset({"style", "features"})
+    in_colour = True
     usual: ClassVar = {"batch_size": 8, "preprocess": "scale_shortest"}
 
     def __init__(self, settings: AdainSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
@@ -49,30 +53,47 @@ class Adain(Method):
         encoder = _encoder(settings)
         self.generator = _network(encoder, settings)
         self.encoder_key, self.encoder_about = encoder.key, encoder.about
+        self.shown, self.painting_key = 0, ""
         if settings.style is not None:
             painting = read_painting(settings.style, size, settings.style_scale)
+            self.painting_key = hash_of(painting)
             self.generator.take(self.generator.style_of([painting]))
         self.notices = (f"The encoder is {encoder.about}, up to {_deepest(encoder, settings.layer)}.",)
 
+    @staticmethod
+    def settled(settings: AdainSettings) -> AdainSettings:
+        return settled(settings, ENCODERS, "auto")
+
     def begin(self, images: Callable[[int], Iterator[Batch]]) -> None:
-        paintings = [batch.oriented(self.direction)[1] for batch in images(SHOWN)]
+        paintings: list[Tensor] = []
+        for batch in images(SHOWN):
+            painting = batch.oriented(self.direction)[1]
+            if not any(torch.equal(painting, other) for other in paintings):  # the smaller folder comes round again
+                paintings.append(painting)
+        self.shown = len(paintings)
         self.generator.scale_decoder(paintings)
         if self.config.style is None:
             self.generator.take(self.generator.style_of(paintings))
 
     def get_extra_state(self) -> dict[str, str]:
-        """Which encoder the decoder is trained with: a resumed run must have the same."""
-        return {"key": self.encoder_key, "about": self.encoder_about}
+        """Which encoder the decoder is trained with, and the painting: a resumed run must have the same."""
+        return {"key": self.encoder_key, "about": self.encoder_about, "painting": self.painting_key}
 
     def set_extra_state(self, state: dict[str, str]) -> None:
         if state["key"] != self.encoder_key:
             raise CheckpointError(
                 f"The run was trained with the encoder {state['about']}, and now it would be {self.encoder_about} with "
-                "other weights. Put those back, or choose another --name."
+                "other weights. Put those back (--set features=FILE says where they are), or choose another --name."
+            )
+        if state["painting"] != self.painting_key:
+            raise CheckpointError(
+                "The run was begun with another painting, or with none where there is one now. Put that back (--set "
+                "style=FILE says where it is), or choose another --name; `translate stylize --model` takes any."
             )
 
     def described(self) -> dict[str, Any]:
-        style = self.config.style or f"the mean of {SHOWN} paintings that were trained on"
+        given = self.config.style
+        style = given.name if given else f"the mean of {self.shown} of the paintings that were trained on"
         return {"origin": f"style: {style}; encoder: {self.encoder_about}"}
 
     def optimizers(self) -> dict[str, Optimizer]:
@@ -149,13 +170,11 @@ def _apart(found: Moments, wanted: Moments) -> Tensor:
 
 def _encoder(settings: AdainSettings) -> Vgg:
     """VGG's features; raises ConfigError, saying what would do, for others."""
-    name = settings.features
-    if name == "auto":
-        name = next((kind for kind in ("vgg19", "vgg16") if weights.place(kind).is_file()), "")
+    name = at_hand(ENCODERS) if settings.features == "auto" else settings.features
     if not name:
         raise ConfigError(
-            f"AdaIN's encoder is VGG, and no weights of it are at hand: put them at {weights.place('vgg19')}, or name "
-            "a file: --set features=FILE. --mode style needs none."
+            f"AdaIN's encoder is VGG, and no weights of it are at hand. {weights.remedy('vgg19')} to "
+            f"{weights.place('vgg19')}; --set features=FILE takes weights from a file. --mode style needs none."
         )
     found = find_features(name, pooling="auto" if name == "patch" else settings.pooling)
     if not isinstance(found, Vgg):

@@ -67,6 +67,12 @@ class Method(nn.Module, ABC):
         """`usual`, where it depends on settings that were `chosen`, flat by name and not yet checked."""
         return cls.usual
 
+    guarded: ClassVar[frozenset[str]] = frozenset()
+    """Settings that may change when a run is resumed: what they lead to is checked then, by the extra state."""
+
+    in_colour: ClassVar[bool] = False
+    """Whether grey images are taken as three equal channels."""
+
     direction: Direction = "AtoB"
     """Which of the directions it was made for."""
 
@@ -93,6 +99,11 @@ class Method(nn.Module, ABC):
     def side(self, data: DataSettings) -> int:
         """The side in pixels of whole images as they should be shown to what was trained on crops of them."""
         return data.size
+
+    @staticmethod
+    def settled(settings: Any) -> Any:
+        """`settings` as a run keeps them: without what depends on the folder or the day that it goes on from."""
+        return settings
 
     @staticmethod
     def unfit(pixels: np.ndarray) -> str:

@@ -54,7 +54,7 @@ class Likeness(nn.Module):
         self.register_buffer("painting", painting)
         features, fit = recipe.features, recipe.fitting(size, size)
         seen = min(painting.shape[2:])
-        self.style_layers = {name: w for name, w in fit.style_layers.items() if features.minimum([name]) <= seen}
+        self.style_layers = recipe.fitting(min(size, seen), min(size, seen)).style_layers
         self.content_layers = fit.content_layers
         if not self.style_layers or (recipe.content_layers and not self.content_layers):
             parts = (recipe.style_layers, recipe.content_layers)
@@ -71,16 +71,8 @@ class Likeness(nn.Module):
     @property
     def key(self) -> str:
         """Hash of what decides the losses."""
-        told = (
-            self.features.key,
-            self.statistic.name,
-            self.style_layers,
-            self.content_layers,
-            tuple(self.painting.shape),
-        )
-        digest = hashlib.sha256(repr(told).encode())
-        digest.update(self.painting.detach().cpu().float().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        words = (self.features.key, self.statistic.name, self.style_layers, self.content_layers)
+        return hash_of(self.painting, *words)
 
     @property
     def about(self) -> str:
@@ -142,7 +134,7 @@ class Likeness(nn.Module):
 
 
 def read_painting(path: Path, size: int, scale: float) -> Tensor:
-    """A picture file as (1, 3, H, W) in [-1, 1], its longer side `scale` times `size`, or its own if that is less.
+    """A picture file as (1, 3, H, W) in [-1, 1], its longer side `scale` times the lesser of its own and `size`.
 
     Raises ImageError for what cannot be read, ConfigError for other channels than 1 and 3.
     """
@@ -152,10 +144,17 @@ def read_painting(path: Path, size: int, scale: float) -> Tensor:
     if pixels.shape[2] != 3:
         raise ConfigError(f"The painting {path} has {pixels.shape[2]} channels: a colour picture of 3 is needed.")
     longest = max(pixels.shape[:2])
-    # Enlarged beyond what it is, a painting has no strokes of that size to give.
+    # Of itself it is not enlarged, as it has no strokes of that size to give; `scale` does so on purpose.
     factor = scale * min(size, longest) / longest
     height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
     return images.to_tensor(images.resize(pixels, height, width))[None]
+
+
+def hash_of(painting: Tensor, *words: object) -> str:
+    """Hash of the values of a painting, its shape and `words`."""
+    digest = hashlib.sha256(repr((*words, tuple(painting.shape))).encode())
+    digest.update(painting.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def continued(pictures: Tensor, side: int) -> Tensor:

@@ -5,7 +5,8 @@ of `translate stylize`, relative to painting and photograph, and not the paper's
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,11 @@ from translate import networks
 from translate.config import Direction, Role
 from translate.data.batch import Batch
 from translate.errors import CheckpointError, ConfigError
-from translate.features import find_features
+from translate.features import find_features, weights
 from translate.methods.base import Method, Turn
 from translate.methods.likeness import MANY, Likeness, Losses, read_painting
 from translate.methods.set_scores import translation_scores
-from translate.methods.style_settings import StyleSettings
+from translate.methods.style_settings import StyleSettings, settled
 from translate.networks.blocks import translate_any_size
 from translate.networks.init import initialise
 from translate.style import find_statistic, make_recipe
@@ -40,6 +41,8 @@ class Style(Method):
     settings = StyleSettings
     source = "single"
     knows_truth = True
+    guarded = frozenset({"style", "features"})
+    in_colour = True
     usual: ClassVar = {"batch_size": 4, "preprocess": "scale_shortest"}
 
     def __init__(self, settings: StyleSettings, channels: tuple[int, int], size: int, direction: Direction) -> None:
@@ -63,6 +66,10 @@ class Style(Method):
         )
         self.notices = (self.likeness.about,)
 
+    @staticmethod
+    def settled(settings: StyleSettings) -> StyleSettings:
+        return settled(settings, weights.KINDS, "patch")
+
     @property
     def likeness(self) -> Likeness:
         """What pictures are judged by."""
@@ -81,12 +88,12 @@ class Style(Method):
             before = state["about"]
             why = f"{before} Now it would be: {self.likeness.about}" if before != self.likeness.about else before
             raise CheckpointError(
-                f"The run was trained with other weights or another painting. {why} Put those back, or choose another "
-                "--name."
+                f"The run was trained with other weights or another painting. {why} Put those back "
+                "(--set style=FILE and features=FILE say where they are), or choose another --name."
             )
 
     def described(self) -> dict[str, Any]:
-        return {"origin": f"painted in the manner of {self.config.style}. {self.likeness.about}"}
+        return {"origin": f"painted in the manner of {cast(Path, self.config.style).name}. {self.likeness.about}"}
 
     def optimizers(self) -> dict[str, Optimizer]:
         betas = (self.config.beta1, self.config.beta2)
@@ -146,5 +153,7 @@ def _likeness(settings: StyleSettings, size: int) -> Likeness:
         raise ConfigError("--mode style needs a painting: --set style=FILE names it.")
     features = find_features(settings.features, pooling=settings.pooling)
     chosen = features.usual_statistic if settings.statistic == "auto" else settings.statistic
-    recipe = make_recipe(features, find_statistic(chosen), settings.style_layers, settings.content_layers)
+    # What is usual of patches is for a picture that grows: a network sees pictures of one size.
+    style_layers = settings.style_layers or (features.layers if features.sampled else ())
+    recipe = make_recipe(features, find_statistic(chosen), style_layers, settings.content_layers)
     return Likeness(recipe, read_painting(settings.style, size, settings.style_scale), size)

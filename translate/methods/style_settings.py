@@ -1,12 +1,14 @@
 """The settings of networks that paint in a manner: what `translate stylize` calls by the same name is the same."""
 
 import copy
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from translate.config import Config, StylingSettings
+from translate.features import FEATURES, weights
 
 
 def _shared(name: str) -> Any:
@@ -30,7 +32,11 @@ class StyleSettings(AdamSettings):
     features: str = _shared("features")
     pooling: Literal["auto", "max", "average"] = _shared("pooling")
     statistic: Literal["auto", "gram", "wasserstein", "sliced"] = _shared("statistic")
-    style_layers: tuple[str, ...] = _shared("style_layers")
+    style_layers: tuple[str, ...] = Field(
+        (),
+        description="Layers that style is taken from, as relu1_1 or relu1_1=0.5 with a weight; default: the usual, of "
+        "patch all.",
+    )
     content_layers: tuple[str, ...] = _shared("content_layers")
     strength: float = _shared("strength")
     content: float | None = _shared("content")
@@ -51,6 +57,12 @@ class StyleSettings(AdamSettings):
     def _listed(cls, value: object) -> object:
         return _parts(value)
 
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if self.strength == 0 and self.content == 0 and not self.variation:
+            raise ValueError("strength, content and variation are all 0: nothing would be learned")
+        return self
+
 
 class AdainSettings(AdamSettings):
     """The paper's: VGG up to relu4_1, its mirror image as decoder, style weighed 10 times."""
@@ -66,7 +78,7 @@ class AdainSettings(AdamSettings):
     pooling: Literal["max", "average"] = Field("max", description="Of the encoder.")
     style: Path | None = Field(
         None,
-        description="The painting in whose manner a model file paints; default: the mean of 16 that are trained on.",
+        description="The painting in whose manner a model file paints; default: the mean of up to 16 trained on.",
     )
     style_scale: float = _shared("style_scale")
     strength: float = Field(1.0, ge=0, le=1, description="Of the style in a model file; 0: the picture's own features.")
@@ -77,6 +89,35 @@ class AdainSettings(AdamSettings):
         "kaiming", description="Initial weights of the decoder."
     )
     init_gain: float = Field(0.02, gt=0, description="Spread of the initial weights; kaiming has its own.")
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if self.content == 0 and self.style_loss == 0:
+            raise ValueError("content and style_loss are both 0: nothing would be learned")
+        return self
+
+
+Painting = TypeVar("Painting", StyleSettings, AdainSettings)
+
+
+def settled(settings: Painting, kinds: Iterable[str], otherwise: str) -> Painting:
+    """With whole paths, links as they are, so that a run goes on from any folder, and a name for features=auto.
+
+    That is the first of `kinds` whose weights are at hand, or `otherwise`: weights that arrive later are not taken up.
+    """
+    features, style = settings.features, settings.style
+    if features == "auto":
+        features = at_hand(kinds) or otherwise
+    elif features not in FEATURES and Path(features).expanduser().exists():
+        features = str(Path(features).expanduser().absolute())
+    return settings.model_copy(
+        update={"features": features, "style": None if style is None else style.expanduser().absolute()}
+    )
+
+
+def at_hand(kinds: Iterable[str]) -> str:
+    """The first of `kinds` whose weights lie where torchvision keeps them; "": none."""
+    return next((kind for kind in kinds if weights.place(kind).is_file()), "")
 
 
 def _parts(value: object) -> object:

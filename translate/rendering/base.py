@@ -35,6 +35,13 @@ class Guide(NamedTuple):
     before: tuple[np.ndarray, np.ndarray] | None = None
 
 
+class Told(NamedTuple):
+    """What is said of how a network without a rendering made pictures: as `described` and `signature` of one."""
+
+    described: dict[str, Any]
+    signature: str
+
+
 class Rendering(Protocol):
     """Makes a picture of a picture, with a network in between."""
 
@@ -46,6 +53,9 @@ class Rendering(Protocol):
 
     chained: bool
     """Whether a frame of a clip follows from what was made of the one before."""
+
+    keeps: bool
+    """Whether it may leave parts of a picture as they are, bit for bit."""
 
     described: dict[str, Any]
     """What a report says of it."""

@@ -51,7 +51,7 @@ class Colouring:
     settings: ColouringSettings = _PLAIN
 
     channels = (0, 3)
-    alone = chained = False
+    alone = chained = keeps = False
     signature = ""
 
     @property

@@ -24,8 +24,8 @@ from translate.stylize.tiles import Tile, grids, plan_tiles
 from translate.stylize.weights import Painting, Steady, Weights
 
 MOST_PLACES = 8192
-"""Drawn of a layer each step, where places are drawn; of a large picture one in SPARSE pixels."""
-SPARSE = 32
+"""Drawn of a layer each step, where places are drawn; of a large picture one in SPARSE pixels, at most MANY."""
+SPARSE, MANY = 32, 2**16
 SEEN = 0.01
 """Mean square distance from the frame before, in [-1, 1], that counts as 1: a flicker that nobody misses."""
 TARGET_PLACES = 4 * MOST_PLACES
@@ -222,7 +222,7 @@ class Energy:
     def _places(self, name: str, grid: tuple[int, int], step: int, most: int | None = None) -> Tensor | None:
         if not self.recipe.drawn:
             return None
-        most = max(MOST_PLACES, self.height * self.width // SPARSE) if most is None else most
+        most = max(MOST_PLACES, min(MANY, self.height * self.width // SPARSE)) if most is None else most
         weights = self._region_of(name, grid, self.content)
         draw = generator(self.seed, step, self.recipe.features.layers.index(name))
         return draw_places(grid, most, weights, draw)

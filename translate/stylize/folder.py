@@ -1,17 +1,20 @@
 """Repaint a picture or a folder in the manner of paintings: what `translate stylize` does."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from translate import distributed
 from translate.config import ConvertSettings, StylingSettings
 from translate.convert import Summary, Watch, convert
+from translate.convert.plan import Plan
 from translate.engines.unchanged import Unchanged
-from translate.errors import ConfigError, DataError
+from translate.errors import ConfigError
 from translate.features import Features, find_features, weights
 from translate.loading import load
 from translate.stylize.kinds import Progress
@@ -47,22 +50,33 @@ def stylize_folder(
     """
     watch = watch or Watch()
     plain = ConvertSettings.checked(settings)
-    if not Path(source).exists():  # before anything is downloaded
-        raise DataError(f"There is no file or folder {source}.")
     if plain.sequence and distributed.world() > 1:
         raise ConfigError(
             f"The frames of a --sequence follow from each other: one process paints them, not {distributed.world()}. "
             "Start it without torchrun."
         )
+    plan = Plan(Path(source), Path(target), plain, channels=3)  # its errors before anything is downloaded
     if frames:
-        frames.refuse_input(Path(source))
-    paintings = listed(styles)
+        frames.refuse_input(plan.source)
+        frames.refuse_output(plan)
+    paintings = listed(styles, without=[*outputs_of(plan), *([frames.folder] if frames else [])])
     check_counts(len(paintings), styling)
     places = places_of(styling, len(paintings))
-    painter = make_stylizer(paintings, styling, device, watch.notice, download=download)
+    painter: Painter
+    if plain.dry_run and download and _lacking(styling.features):
+        painter = _unfetched(paintings, styling, device, watch.notice)
+    else:
+        if frames and not plain.dry_run:
+            frames.make()
+        painter = make_stylizer(paintings, styling, device, watch.notice, download=download)
     return paint_folder(
         painter, places, source, target, styling=styling, watch=watch, follow=both(follow, frames), **settings
     )
+
+
+def outputs_of(plan: Plan) -> list[Path]:
+    """The folder that all outputs go into; of a single picture, its output."""
+    return [next(plan.jobs()).target] if plan.single else [plan.target]
 
 
 def paint_folder(
@@ -109,6 +123,28 @@ def make_stylizer(
     return Stylizer(features, made, settings, chosen)
 
 
+@dataclass
+class Unfetched:
+    """Stands in a dry run for the painter whose features would be fetched first: nothing that is there is its work."""
+
+    device: torch.device
+    name: str
+
+    described: ClassVar[dict[str, Any]] = {}
+    key = about = ""
+
+    def paint(self, content: np.ndarray, **how: Any) -> np.ndarray:
+        raise weights.missing(self.name)
+
+
+def _unfetched(styles: Sequence[Painting], settings: StylingSettings, device: str, notice: Notice) -> Unfetched:
+    """Reads the paintings, for their errors, and says what would be fetched."""
+    for painting, mask in zip(styles, settings.style_mask or (NONE,) * len(styles), strict=True):
+        make_style(painting, 1.0, mask)
+    notice(f"Would download {_what(settings.features)}.")
+    return Unfetched(choose_device(device), settings.features)
+
+
 def features_of(settings: StylingSettings, device: torch.device, notice: Notice, *, download: bool = False) -> Features:
     """The features that `settings` ask for, and a word to the user on which they are."""
     name = settings.features
@@ -133,12 +169,20 @@ def _fetch(name: str, notice: Notice) -> None:
     if name == "auto" and not any(weights.place(kind).is_file() for kind in weights.KINDS):
         offered = ", ".join(f"{kind} ({size / 1e6:.0f} MB)" for size, kind in sorted(_sizes()))
         raise ConfigError(f"--download fetches the weights of one of {offered}: add --features with its name.")
-    if name in weights.KINDS and not weights.place(name).is_file():
-        known = weights.published(name)
-        notice(f"Downloading {known.size / 1e6:.0f} MB from {known.url} to {weights.place(name)}.")
+    if _lacking(name):
+        notice(f"Downloading {_what(name)}.")
         if distributed.is_main():
-            weights.download(name)
+            weights.download(name, notice=notice)
     distributed.barrier()
+
+
+def _lacking(name: str) -> bool:
+    return name in weights.KINDS and not weights.place(name).is_file()
+
+
+def _what(name: str) -> str:
+    known = weights.published(name)
+    return f"{known.size / 1e6:.0f} MB from {known.url} to {weights.place(name)}"
 
 
 def _sizes() -> list[tuple[int, str]]:

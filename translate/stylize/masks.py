@@ -32,6 +32,13 @@ class Places:
             for path, folder in zip(self._entries, self.folders, strict=True)
         ]
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there may be pixels that no painting goes to."""
+        return any(self._counted) and all(
+            path is not None for path, counted in zip(self._entries, self._counted, strict=True) if counted
+        )
+
     @cached_property
     def key(self) -> str:
         """Contents of single masks, places of folders."""

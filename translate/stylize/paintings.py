@@ -1,6 +1,7 @@
 """Paintings: files, folders of them, images in memory; read, with the part of each that counts."""
 
 from collections.abc import Sequence
+from functools import cache
 from os import PathLike
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from translate import images
 from translate.config import StylingSettings
+from translate.convert.manifest import FOLDER as MANIFEST
 from translate.errors import ConfigError, DataError
 from translate.stylize.kinds import Style
 from translate.stylize.masks import NONE, read_mask
@@ -20,23 +22,42 @@ MOST_PAINTINGS = 64
 Painting = str | PathLike[str] | Image.Image | np.ndarray
 
 
-def listed(styles: Sequence[Painting]) -> list[Painting]:
-    """The paintings, a folder replaced by all pictures in it; raises DataError for one that is not there or empty."""
+def listed(styles: Sequence[Painting], without: Sequence[Path] = ()) -> list[Painting]:
+    """The paintings, a folder replaced by all pictures in it; raises DataError for one that is not there or empty.
+
+    Of a folder, what `translate` made is left out: what is, or lies below, one of `without`, and what lies below a
+    subfolder that holds a manifest. A folder that itself lies in one of `without` is meant as it is.
+    """
     found: list[Painting] = []
     for each in styles:
         if not isinstance(each, str | PathLike) or not Path(each).is_dir():
             found.append(each)
             continue
-        inside = images.list_images(Path(each))
+        there = images.list_images(Path(each))
+        inside = _given(Path(each), there, without)
         if not 0 < len(inside) <= MOST_PAINTINGS:
+            made = len(there) - len(inside)
+            besides = f" besides {made} that were made here, which do not count" if made else ""
             raise DataError(
-                f"The folder of paintings {each} holds {len(inside)} pictures; 1 to {MOST_PAINTINGS} can be mixed. "
-                "Name those you mean."
+                f"The folder of paintings {each} holds {len(inside)} pictures{besides}; 1 to {MOST_PAINTINGS} can be "
+                "mixed. Name those you mean."
             )
         found += inside
     if not found:
         raise ConfigError("At least one painting is needed.")
     return found
+
+
+def _given(folder: Path, found: Sequence[Path], without: Sequence[Path]) -> list[Path]:
+    """Of the pictures `found` in `folder`, those that `translate` did not put there."""
+    top = folder.resolve()
+    outputs = {place.resolve() for place in without} - {*top.parents}
+
+    @cache
+    def made(place: Path) -> bool:
+        return place.resolve() in outputs or (place != folder and ((place / MANIFEST).is_dir() or made(place.parent)))
+
+    return [path for path in found if not made(path)]
 
 
 def check_counts(count: int, settings: StylingSettings) -> None:

@@ -60,13 +60,17 @@ class Restyling:
     alone = chained = True
 
     @property
+    def keeps(self) -> bool:
+        return self.places.keeps and self.settings.size is None
+
+    @property
     def described(self) -> dict[str, Any]:
         return {"mode": "stylize", **self.painter.described}
 
     @property
     def key(self) -> str:
         """The painter, the settings with the contents of single masks instead of their names, and what files say."""
-        chosen = self.settings.model_dump_json(exclude={"mask", "style_mask", "features", "memory"})
+        chosen = self.settings.model_dump_json(exclude={"mask", "style_mask", "features"})
         return hashlib.sha256(repr((self.painter.key, chosen, self.places.key, self.signature)).encode()).hexdigest()
 
     @property

@@ -33,10 +33,12 @@ from translate.stylize.weights import Steady, Weights
 
 _ALIKE = 1e-4
 """A relative loss below which nothing can be seen of it."""
+_USUAL = 2**32
+"""Bytes for features: the same on all machines that have them, as tiles change the last digits of a result."""
 _CALM = 0.2
 """What a frame that begins as the one before takes of the usual rate: it is nearly there, and should not shake."""
-_WITHOUT_EFFECT = {"mask", "style_mask", "features", "memory"}
-"""Settings whose content counts instead, or that change no result."""
+_WITHOUT_EFFECT = {"mask", "style_mask", "features"}
+"""Settings whose content counts instead."""
 
 
 class Stylizer:
@@ -68,7 +70,7 @@ class Stylizer:
             min(1.0, settings.strength) * usual[1] if settings.variation is None else settings.variation,
             settings.temporal,
         )
-        self.budget = memory(device, 1) if settings.memory is None else int(settings.memory * 2**30)
+        self.budget = min(_USUAL, memory(device, 1)) if settings.memory is None else int(settings.memory * 2**30)
         self._targets = Targets(self.recipe, self.styles, settings, device, self.budget)
 
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from translate import files, images
+from translate.convert.plan import Plan
 from translate.errors import ConfigError
 from translate.images import Picture
 from translate.stylize.kinds import Progress
@@ -31,8 +32,30 @@ class Frames:
         shown = images.to_depth(progress.image().clip(-1, 1), np.uint8)
         images.write(place / f"{progress.done:06d}.png", Picture(shown))
 
+    def make(self) -> None:
+        """Make the folder now, so that what cannot be written is known before anything is painted."""
+        files.make_folder(self.folder)
+
     def refuse_input(self, source: Path) -> None:
         """Raise ConfigError if the folder lies in the input: its pictures would be taken for inputs."""
         here, there = source.resolve(), self.folder.resolve()
         if source.is_dir() and (here == there or here in there.parents):
             raise ConfigError(f"--watch {self.folder} lies inside {source}: what it saves would be taken for inputs.")
+
+    def refuse_output(self, plan: Plan) -> None:
+        """Raise ConfigError if the folder lies among the outputs: a folder named after one would take its place.
+
+        Beside the output of a single picture it may lie, but not be the folder that this is put into.
+        """
+        here, there = plan.folder.resolve(), self.folder.resolve()
+        where = "is where the output goes" if plan.single else "is where outputs go"
+        if plan.single:
+            (output,) = (job.target.resolve() for job in plan.jobs())
+            refused = there in (here, output) or output in there.parents
+        else:
+            refused = here == there or here in there.parents
+            where = where if here == there else f"lies inside {plan.target}"
+        if refused:
+            raise ConfigError(
+                f"--watch {self.folder} {where}: what it saves would take their places. Choose a folder beside them."
+            )
