@@ -66,6 +66,7 @@ def main() -> None:
     shown = "\n".join(str(path.resolve()) for path in (picture, colours))
     print(f"\nInput | output | truth, on pictures that training has not seen:\n{shown}")
     print(f"Made of noise:\n{made.resolve()}\nThe health of that training:\n{watched.resolve()}")
+    print(f"In the manner of a painting:\n{(out / 'painted').resolve()}")
 
 
 def run(*words: object) -> None:
