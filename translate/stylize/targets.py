@@ -38,7 +38,7 @@ class Targets:
 
     def _one(self, number: int, style: Style, side: int) -> Painting:
         longest = max(style.pixels.shape[:2])
-        # Enlarged beyond what it is, a painting has no strokes of that size to give.
+        # Only style_scale enlarges a painting: a larger picture gets its strokes as they are.
         factor = self._settings.style_scale * min(side, longest) / longest
         least = min(self._recipe.features.minimum([name]) for name in self._recipe.style_layers)
         height, width = (max(least, round(length * factor)) for length in style.pixels.shape[:2])
