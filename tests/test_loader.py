@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from translate import images
 from translate.config import DataSettings
@@ -250,6 +251,27 @@ def test_held_out_shows_every_image_once_in_order(tmp_path: Path):
         images.write(tmp_path / domain / "01.png", Picture(np.zeros((48, 40, 3), np.uint8)))
     whole = dataset(tmp_path, "paired", preprocess="none")
     assert [tuple(batch.a.shape[:3:2]) for batch in held_out(whole, 2)] == [(1, 40), (1, 48), (2, 40), (1, 40)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpegs_are_what_pillow_makes_of_them(tmp_path: Path, channels: int):
+    """With and without what needs a longer look than the short way through a bare file takes."""
+    pixels = images.resize(np.random.default_rng(0).integers(0, 256, (9, 11, channels), np.uint8), 45, 67)
+    picture = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter
+    path = tmp_path / "1.jpg"
+    for quality, sampling, progressive in product((30, 75, 100), (0, 1, 2), (False, True)):
+        options = {"quality": quality, "subsampling": sampling, "progressive": progressive}
+        for more in ({}, {"exif": exif}, {"comment": "so"}, {"restart_marker_blocks": 2}):
+            picture.save(path, **options, **more)
+            with Image.open(path) as opened:
+                wanted = np.array(opened).reshape(45, 67, channels)
+            assert np.array_equal(images.read_pixels(path), np.rot90(wanted, -1) if "exif" in more else wanted)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageError, match=r"1\.jpg.*truncated"):
+        images.read_pixels(path)
 
 
 def test_default_workers_leave_a_core():

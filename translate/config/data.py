@@ -40,6 +40,11 @@ class DataSettings(Config):
     cache: int = Field(
         2048, ge=0, le=2**20, description="MiB of memory for decoded images; what does not fit is decoded as needed."
     )
+    resident: bool | None = Field(
+        None,
+        description="Keep the decoded images on the device and augment them there; default: on a GPU, if all are of "
+        "one size and fit into a quarter of its memory.",
+    )
 
     @model_validator(mode="after")
     def _load_size_holds_the_crop(self) -> Self:

@@ -1,77 +1,83 @@
-"""The random part of loading: crop, mirrors, turns, colour jitter; the only file that knows albumentations.
+"""The random part of loading: geometry by plain draws, colour jitter; the only file that knows albumentations.
 
-albumentations draws from generators of its own. Seeded once, its workers all draw the same numbers and every epoch
-repeats; seeded through `set_random_seed`, all its transforms start from one seed and their draws are correlated. Here
-each item hands it one generator, shared by all transforms.
+All draws come from the one generator that an item has, and are made before anything is applied: albumentations is
+handed factors, for its own generators would give all workers the same numbers, or correlated ones.
 """
 
 import os
-import random
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from translate.config import DataSettings
+from translate.data import geometry
+from translate.data.geometry import Geometry
 from translate.errors import ConfigError
+
+Domain = Literal["a", "b"]
+
+
+class Colours(NamedTuple):
+    """One draw of colour jitter: three factors, a turn of the hue in whole circles, and the order they are applied in.
+
+    `order` is a permutation of 0 to 3: brightness, contrast, saturation, hue.
+    """
+
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    order: tuple[int, ...]
+
+
+class Variant(NamedTuple):
+    """What is drawn for an image, or for the two of a pair; `colours` is None where nothing is jittered."""
+
+    geometry: Geometry
+    colours: Colours | None
 
 
 class Augment:
-    """Draws one random variant of an image, or of the two of a pair with the same geometry to the pixel."""
+    """Draws random variants of images and applies them."""
 
     def __init__(self, settings: DataSettings) -> None:
         self.settings = settings
 
-    def pair(self, rng: np.random.Generator, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Augment two (H, W, C) of equal height and width, of any channels and depth, in step."""
-        a, b = self._draw(self._geometry, rng, a, b)
-        if not self.settings.jitter:
-            return a, b
-        if self.settings.jitter_on == "both":
-            a, b = self._draw(self._jitter, rng, _colour(a), _colour(b))
-            return a, b
-        return self._jittered(rng, a, "a"), self._jittered(rng, b, "b")
+    def draw(self, rng: np.random.Generator, size: tuple[int, int], *domains: Domain) -> Variant:
+        """A variant for images of `size` (height, width) of `domains`: of one, or of both for a pair in step."""
+        placed = geometry.draw(rng, *size, self.settings)
+        return Variant(placed, self._colours(rng) if any(map(self.jitters, domains)) else None)
 
-    def one(self, rng: np.random.Generator, image: np.ndarray, domain: str) -> np.ndarray:
-        """Augment one (H, W, C) of `domain` a or b."""
-        image = self._draw(self._geometry, rng, image)[0]
-        return self._jittered(rng, image, domain)
+    def apply(self, variant: Variant, image: np.ndarray, domain: Domain) -> np.ndarray:
+        """That variant of `image` (H, W, C) of `domain`; raises ConfigError for what has no colours to jitter."""
+        part = geometry.apply(image, variant.geometry)
+        if variant.colours is None or not self.jitters(domain):
+            return part
+        *factors, order = variant.colours
+        named = dict(zip(("brightness", "contrast", "saturation", "hue"), factors, strict=True))
+        return self._jitter.apply(np.ascontiguousarray(_colour(part)), **named, order=list(order))
+
+    def jitters(self, domain: Domain) -> bool:
+        """Whether the settings change the colours of `domain`."""
+        return bool(self.settings.jitter) and self.settings.jitter_on in (domain, "both")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"settings": self.settings}  # transforms are made where they are used
 
-    def _jittered(self, rng: np.random.Generator, image: np.ndarray, domain: str) -> np.ndarray:
-        if not self.settings.jitter or self.settings.jitter_on not in (domain, "both"):
-            return image
-        return self._draw(self._jitter, rng, _colour(image))[0]
-
-    def _draw(self, transform: Any, rng: np.random.Generator, *pictures: np.ndarray) -> tuple[np.ndarray, ...]:
-        transform.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-        drawn = transform(**dict(zip(("image", "other"), pictures, strict=False)))
-        return tuple(drawn[key] for key in ("image", "other")[: len(pictures)])
-
-    @cached_property
-    def _geometry(self) -> Any:
-        transforms = _albumentations()
-        chosen = []
-        if self.settings.preprocess != "none":
-            chosen.append(transforms.RandomCrop(self.settings.size, self.settings.size))
-        if self.settings.flip:
-            chosen.append(transforms.HorizontalFlip(p=0.5))
-        if self.settings.vertical_flip:
-            chosen.append(transforms.VerticalFlip(p=0.5))
-        if self.settings.turn:
-            chosen.append(transforms.RandomRotate90(p=1))
-        return transforms.Compose(chosen, additional_targets={"other": "image"})
+    def _colours(self, rng: np.random.Generator) -> Colours:
+        strength = self.settings.jitter
+        brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).tolist()
+        hue = float(rng.uniform(-strength / 4, strength / 4))
+        return Colours(brightness, contrast, saturation, hue, tuple(rng.permutation(4).tolist()))
 
     @cached_property
     def _jitter(self) -> Any:
-        transforms = _albumentations()
-        strength = self.settings.jitter
-        factors = (1 - strength, 1 + strength)
-        hue = (-strength / 4, strength / 4)
-        jitter = transforms.ColorJitter(brightness=factors, contrast=factors, saturation=factors, hue=hue, p=1)
-        return transforms.Compose([jitter], additional_targets={"other": "image"})
+        # It asks the network for updates when imported; and it takes seconds to import, so only who jitters does.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+        import albumentations
+
+        return albumentations.ColorJitter()
 
 
 def _colour(image: np.ndarray) -> np.ndarray:
@@ -81,11 +87,3 @@ def _colour(image: np.ndarray) -> np.ndarray:
         f"Setting jitter works on 8-bit grey or colour, not on {image.shape[2]} channels of {image.dtype}: "
         "use --set jitter=0, or --set jitter_on=a or b."
     )
-
-
-def _albumentations() -> Any:
-    # It asks the network for updates when imported; and it takes seconds to import, so only who augments does.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations
-
-    return albumentations

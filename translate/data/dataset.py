@@ -14,7 +14,7 @@ from torch.utils import data
 
 from translate import images
 from translate.config import DataSettings
-from translate.data.augment import Augment
+from translate.data.augment import Augment, Variant
 from translate.data.batch import Batch
 from translate.data.cache import Cache
 from translate.data.facts import Facts, Place, check_sizes, find_channels, leave_out, say_unfit
@@ -24,6 +24,9 @@ from translate.errors import DataError, ImageError
 # The last number of every key for a generator: what it draws. Trailing zeros of a key do not count for numpy, so the
 # other numbers alone would give the item at position 0 and the order of its epoch the same generator.
 ITEM, ORDER, PARTNERS = 0, 1, 2
+
+Key = tuple[int, int]
+"""(epoch, position)."""
 
 Unfit = Callable[[np.ndarray], str]
 """Says of an image (H, W, C) why it is of no use, in an adjective; "" if it is."""
@@ -61,8 +64,12 @@ class ImageDataset(data.Dataset, ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """The item of (epoch, position), augmented."""
+    def places(self, key: Key) -> tuple[Place, ...]:
+        """Where the images of the item lie: one of A, or one of A and one of B."""
+
+    @abstractmethod
+    def variants(self, key: Key, sizes: Sequence[tuple[int, int]]) -> list[Variant]:
+        """What is drawn for the images of the item, which have `sizes` (height, width) before the crop."""
 
     @abstractmethod
     def plain(self, index: int) -> Sample:
@@ -71,6 +78,27 @@ class ImageDataset(data.Dataset, ABC):
     @abstractmethod
     def units(self) -> list[tuple[Place, ...]]:
         """The images that stay or go together: the two of a pair, or each by itself."""
+
+    def __getitem__(self, key: Key) -> Sample:
+        """The item of (epoch, position), augmented."""
+        places = self.places(key)
+        found = self.at(places)
+        variants = self.variants(key, [image.shape[:2] for image in found])
+        a = self.augment.apply(variants[0], found[0], "a")
+        b = self.augment.apply(variants[1], found[1], "b") if len(found) > 1 else None
+        return Sample(a, b, self.named(places), self.label(key[1]))
+
+    def at(self, places: Sequence[Place]) -> list[np.ndarray]:
+        """The images (H, W, C) at `places`, resized but not yet cropped, in the channels of their domain."""
+        if all(place in self.cache for place in places):
+            found = [self.cache[place] for place in places]
+        else:
+            found = [fitted(image, self.settings) for image in self._read(places)]
+        return self._in_channels(found, places)
+
+    def label(self, position: int) -> int | None:
+        """The number of the class of the item at `position`; None where there are no classes."""
+        return None
 
     @property
     def channels(self) -> tuple[int, int | None]:
@@ -93,7 +121,7 @@ class ImageDataset(data.Dataset, ABC):
 
     def files(self, position: int) -> str:
         """The file or files of the item at `position`, for messages."""
-        return self._named([(domain, position % len(sources)) for domain, sources in enumerate(self.domains)])
+        return self.named([(domain, position % len(sources)) for domain, sources in enumerate(self.domains)])
 
     def prepare(self, progress: Callable[[int, int], None] | None = None) -> list[str]:
         """Decode every file once, check it, and keep in memory what fits into settings.cache.
@@ -152,7 +180,7 @@ class ImageDataset(data.Dataset, ABC):
     def _decode(self, unit: tuple[Place, ...]) -> tuple[list[Facts], list[np.ndarray]]:
         decoded = self._read(unit)
         if self.unfit and (reason := next(filter(None, map(self.unfit, decoded)), "")):
-            raise UnfitError(f"{self._named(unit)} is {reason}")
+            raise UnfitError(f"{self.named(unit)} is {reason}")
         kept = [fitted(image, self.settings) for image in decoded]
         facts = [
             Facts(image.shape[:2], fit.shape[:2], image.shape[2], image.dtype)
@@ -177,14 +205,6 @@ class ImageDataset(data.Dataset, ABC):
     def _generator(self, epoch: int, position: int, what: int = ITEM) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch, position, what])
 
-    def _fitted(self, places: Sequence[Place]) -> list[np.ndarray]:
-        """The images at `places`, resized but not yet cropped, in the channels of their domain."""
-        if all(place in self.cache for place in places):
-            found = [self.cache[place] for place in places]
-        else:
-            found = [fitted(image, self.settings) for image in self._read(places)]
-        return self._in_channels(found, places)
-
     def _whole(self, places: Sequence[Place]) -> list[np.ndarray]:
         return [centred(image, self.settings) for image in self._in_channels(self._read(places), places)]
 
@@ -205,7 +225,8 @@ class ImageDataset(data.Dataset, ABC):
     def _source(self, place: Place) -> Source:
         return self.domains[place[0]][place[1]]
 
-    def _named(self, places: Iterable[Place]) -> str:
+    def named(self, places: Iterable[Place]) -> str:
+        """The file or files of `places`, for messages and batches."""
         return " + ".join(dict.fromkeys(str(self._source(place).path) for place in places))
 
 
@@ -259,4 +280,4 @@ def _half(pixels: np.ndarray, source: Source) -> np.ndarray:
     if source.half is None:
         return pixels
     middle = pixels.shape[1] // 2
-    return np.ascontiguousarray(pixels[:, :middle] if source.half == "left" else pixels[:, middle:])
+    return pixels[:, :middle] if source.half == "left" else pixels[:, middle:]

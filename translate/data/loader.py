@@ -19,11 +19,8 @@ import torch
 from torch.utils import data
 
 from translate.data.batch import Batch
-from translate.data.dataset import ORDER, ImageDataset, Sample, collate
+from translate.data.dataset import ORDER, ImageDataset, Key, Sample, collate
 from translate.errors import ConfigError, DataError, TranslateError
-
-Key = tuple[int, int]
-"""(epoch, position)."""
 
 
 def default_workers() -> int:
@@ -59,11 +56,6 @@ def stream(
     0 does it in this one. `pin` puts batches where a GPU can copy them from at once. Close the iterator to end the
     workers. Raises ConfigError, DataError; what fails in a worker is raised here.
     """
-    if batch_size % world:
-        raise ConfigError(
-            f"--batch-size {batch_size} cannot be shared equally by {world} processes: use a multiple of {world}."
-        )
-    batches_per_epoch(dataset, batch_size)
     keys = Keys(dataset, batch_size, seed, start, rank, world)
     return _run(dataset, keys, workers, pin and torch.cuda.is_available())
 
@@ -81,9 +73,13 @@ def held_out(dataset: ImageDataset, batch_size: int, most: int | None = None) ->
 
 
 class Keys:
-    """The keys of every batch in turn, for one process."""
+    """The keys of every batch in turn, for one process; raises ConfigError, DataError for batches that cannot be."""
 
     def __init__(self, dataset: ImageDataset, batch_size: int, seed: int, start: int, rank: int, world: int) -> None:
+        if batch_size % world:
+            raise ConfigError(
+                f"--batch-size {batch_size} cannot be shared equally by {world} processes: use a multiple of {world}."
+            )
         self.images = len(dataset)
         self.batches = batches_per_epoch(dataset, batch_size)
         self.batch_size = batch_size
@@ -126,7 +122,8 @@ def _loader(dataset: ImageDataset, keys: Keys, workers: int, pin: bool) -> data.
     # Python 3.12 warns of it. The server imports once for all; the cache is in memory that the workers map.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # albumentations would ask the network when imported
     context = get_context("forkserver")
-    context.set_forkserver_preload(["translate.data.loader", "albumentations"])
+    jitters = bool(dataset.settings.jitter)
+    context.set_forkserver_preload(["translate.data.loader", *(["albumentations"] if jitters else [])])
     return data.DataLoader(
         _Fetcher(dataset),
         batch_sampler=keys,

@@ -1,6 +1,9 @@
 """Pairs: a[i] and b[i] show the same thing, and are cropped, mirrored and turned in step."""
 
-from translate.data.dataset import ImageDataset, Place, Sample
+from collections.abc import Sequence
+
+from translate.data.augment import Variant
+from translate.data.dataset import ImageDataset, Key, Place, Sample
 
 
 class Paired(ImageDataset):
@@ -9,16 +12,16 @@ class Paired(ImageDataset):
     def __len__(self) -> int:
         return len(self.domains[0])
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, position = key
-        places = self._places(position)
-        a, b = self._fitted(places)
-        return Sample(*self.augment.pair(self._generator(epoch, position), a, b), self._named(places))
+    def places(self, key: Key) -> tuple[Place, ...]:
+        return self._places(key[1])
+
+    def variants(self, key: Key, sizes: Sequence[tuple[int, int]]) -> list[Variant]:
+        return [self.augment.draw(self._generator(*key), sizes[0], "a", "b")] * 2
 
     def plain(self, index: int) -> Sample:
         places = self._places(index)
         a, b = self._whole(places)
-        return Sample(a, b, self._named(places))
+        return Sample(a, b, self.named(places))
 
     def units(self) -> list[tuple[Place, ...]]:
         return [self._places(index) for index in range(len(self))]

@@ -1,6 +1,9 @@
 """One domain: images alone, for methods that make their own inputs."""
 
-from translate.data.dataset import ImageDataset, Place, Sample
+from collections.abc import Sequence
+
+from translate.data.augment import Variant
+from translate.data.dataset import ImageDataset, Key, Place, Sample
 
 
 class Single(ImageDataset):
@@ -9,18 +12,18 @@ class Single(ImageDataset):
     def __len__(self) -> int:
         return len(self.domains[0])
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, position = key
-        (image,) = self._fitted([(0, position)])
-        image = self.augment.one(self._generator(epoch, position), image, "a")
-        return Sample(image, None, self.files(position), self._label(position))
+    def places(self, key: Key) -> tuple[Place, ...]:
+        return ((0, key[1]),)
+
+    def variants(self, key: Key, sizes: Sequence[tuple[int, int]]) -> list[Variant]:
+        return [self.augment.draw(self._generator(*key), sizes[0], "a")]
+
+    def label(self, position: int) -> int | None:
+        return None if self.labels is None else self.labels[self.domains[0][position].path]
 
     def plain(self, index: int) -> Sample:
         (image,) = self._whole([(0, index)])
-        return Sample(image, None, self.files(index), self._label(index))
+        return Sample(image, None, self.files(index), self.label(index))
 
     def units(self) -> list[tuple[Place, ...]]:
         return [((0, index),) for index in range(len(self))]
-
-    def _label(self, index: int) -> int | None:
-        return None if self.labels is None else self.labels[self.domains[0][index].path]

@@ -1,11 +1,13 @@
 """Two domains whose images do not belong together: every image of A meets another partner of B each epoch."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from translate.config import DataSettings
-from translate.data.dataset import PARTNERS, ImageDataset, Place, Sample
+from translate.data.augment import Variant
+from translate.data.dataset import PARTNERS, ImageDataset, Key, Place, Sample
 from translate.data.layout import Split
 
 
@@ -19,18 +21,18 @@ class Unpaired(ImageDataset):
     def __len__(self) -> int:
         return max(len(sources) for sources in self.domains)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
+    def places(self, key: Key) -> tuple[Place, ...]:
         epoch, position = key
-        partners = _partners(self.seed, epoch, len(self))
-        places = self._places(position, int(partners[position]))
-        a, b = self._fitted(places)
-        rng = self._generator(epoch, position)
-        return Sample(self.augment.one(rng, a, "a"), self.augment.one(rng, b, "b"), self._named(places))
+        return self._places(position, int(_partners(self.seed, epoch, len(self))[position]))
+
+    def variants(self, key: Key, sizes: Sequence[tuple[int, int]]) -> list[Variant]:
+        rng = self._generator(*key)
+        return [self.augment.draw(rng, sizes[0], "a"), self.augment.draw(rng, sizes[1], "b")]
 
     def plain(self, index: int) -> Sample:
         places = self._places(index, index)
         a, b = self._whole(places)
-        return Sample(a, b, self._named(places))
+        return Sample(a, b, self.named(places))
 
     def units(self) -> list[tuple[Place, ...]]:
         if self.matched:

@@ -60,7 +60,8 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     shrunk = (min(height, old_height), min(width, old_width))
     parts = []
     for first in range(0, count, 4):  # OpenCV resizes at most four channels in every mode
-        part = np.ascontiguousarray(pixels[..., first : first + 4])
+        # Whole rows apart from each other, as in half of a picture, are no trouble to it.
+        part = pixels if count <= 4 else np.ascontiguousarray(pixels[..., first : first + 4])
         if shrunk != (old_height, old_width):
             part = cv2.resize(part, shrunk[::-1], interpolation=cv2.INTER_AREA)
         if shrunk != (height, width):

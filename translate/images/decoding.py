@@ -1,10 +1,18 @@
 """Opened files of Pillow's to arrays, in the depth that their heads say."""
 
+import struct
+
+import cv2
 import numpy as np
 from PIL import Image
 
 from translate.errors import ImageError
 from translate.images import colour, metadata, opening, plain, png
+
+# Markers of a JPEG: where its coded pixels begin, what says their size, what may stand before them in a bare one (JFIF,
+# tables, restarts, a comment).
+_SCAN, _FRAMES, _CODING = 0xDA, (0xC0, 0xC1, 0xC2), (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
+_RGB = getattr(cv2, "IMREAD_COLOR_RGB", None)  # not there before OpenCV 4.11
 
 Decoded = tuple[np.ndarray, np.ndarray | None, list[str]]
 
@@ -17,6 +25,8 @@ def of_pillow(image: Image.Image, data: bytes, bits: int = 0) -> Decoded:
             return _png_16(data, head)
         if head.kind == 0 and "transparency" in image.info:
             return _png_key(image, data, head)
+    if image.format in ("JPEG", "MPO") and data and (pixels := _jpeg(image, data)) is not None:
+        return pixels, None, []
     opening.load(image)
     if image.mode.startswith("I"):
         return _integers(np.asarray(image), bits)[..., None], None, []
@@ -34,6 +44,50 @@ def of_pillow(image: Image.Image, data: bytes, bits: int = 0) -> Decoded:
         image = colour.lab_to_srgb(image)
         notes.append("CIELAB became RGB")
     return *_split(image), notes
+
+
+def bare_jpeg(data: bytes, most_pixels: int) -> np.ndarray | None:
+    """Pixels of a JPEG whose head says nothing but how they are coded; None for any other file.
+
+    What has EXIF, a profile or four components, is larger than `most_pixels` or damaged needs a longer look.
+    """
+    if data[:2] != b"\xff\xd8":
+        return None
+    place, flag = 2, None
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        kind = data[place + 1]
+        if kind == _SCAN:
+            return None if flag is None else _imdecoded(data, flag)
+        if kind in _FRAMES:
+            if len(data) < place + 10 or data[place + 4] != 8:
+                return None
+            height, width, components = struct.unpack_from(">HHB", data, place + 5)
+            flag = {1: cv2.IMREAD_GRAYSCALE, 3: _RGB}.get(components)
+            if not 0 < height * width <= most_pixels:
+                return None
+        elif kind not in _CODING:
+            return None
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
+
+
+def _jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """The pixels that Pillow would give; None if it has to say what they are."""
+    flag = {"L": cv2.IMREAD_GRAYSCALE, "RGB": _RGB}.get(image.mode)
+    pixels = None if flag is None else _imdecoded(data, flag)
+    return None if pixels is None or pixels.shape[1::-1] != image.size else pixels
+
+
+def _imdecoded(data: bytes, flag: int) -> np.ndarray | None:
+    """In two thirds of the time that Pillow takes, which keeps four bytes a pixel and copies them twice.
+
+    Both decode with libjpeg-turbo. OpenCV gives nothing for a file that is cut off: then Pillow has the words for it.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    return pixels if pixels is None or pixels.ndim == 3 else pixels[..., None]
 
 
 def _split(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

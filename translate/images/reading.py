@@ -13,7 +13,7 @@ from PIL import Image
 
 from translate.errors import ImageError
 from translate.images import colour, metadata, opening, plain, png, tiff
-from translate.images.decoding import Decoded, is_grey, of_pillow, upright
+from translate.images.decoding import Decoded, bare_jpeg, is_grey, of_pillow, upright
 from translate.images.formats import format_of, lie, reason
 from translate.images.metadata import Fields
 from translate.images.picture import MOST_PIXELS, Picture
@@ -31,18 +31,17 @@ def read(path: Path, *, most_pixels: int | None = None) -> Picture:
     """
     with _naming(path):
         most = MOST_PIXELS if most_pixels is None else most_pixels
-        with opening.regular(path) as file:
-            if os.fstat(file.fileno()).st_size > _LARGE:
-                _look_ahead(file, most)
-                file.seek(0)
-            data = file.read()
-        picture = _decoded(data, most)
-        return _noted(picture, lie(path, picture.format))
+        return _picture_of(path, _bytes(path, most), most)
 
 
 def read_pixels(path: Path) -> np.ndarray:
     """(H, W, C) as training sees the file: see `to_model`, but what was converted is uint16, cut to what sRGB has."""
-    picture = read(path)
+    with _naming(path):
+        data = _bytes(path, MOST_PIXELS)
+        bare = bare_jpeg(data, MOST_PIXELS)  # nothing to convert, and most data sets are of these
+        if bare is not None:
+            return bare
+        picture = _picture_of(path, data, MOST_PIXELS)
     pixels = colour.to_model(picture)
     if pixels.dtype == picture.pixels.dtype:
         return pixels
@@ -83,6 +82,19 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{path}: {error}") from None
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble over
         raise ImageError(f"{path}: {reason(error)}") from error
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    with opening.regular(path) as file:
+        if os.fstat(file.fileno()).st_size > _LARGE:
+            _look_ahead(file, most)
+            file.seek(0)
+        return file.read()
+
+
+def _picture_of(path: Path, data: bytes, most: int) -> Picture:
+    picture = _decoded(data, most)
+    return _noted(picture, lie(path, picture.format))
 
 
 def _format(start: bytes) -> str:
