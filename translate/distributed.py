@@ -5,9 +5,8 @@ in one process too, where it does nothing. Calls that exchange must be made by a
 """
 
 import os
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 import torch.distributed as dist
@@ -15,11 +14,21 @@ from torch import Tensor, nn
 
 from translate.errors import ConfigError
 
+_second: dict[str, Any] = {}
+"""The second channel, and the first one that it was opened beside."""
+
+
+class Sending(Protocol):
+    """An exchange under way."""
+
+    def wait(self) -> object:
+        """Let what follows on this device come after it."""
+
 
 def start(device: str, patience: timedelta | None = None) -> tuple[int, int]:
     """Join the processes that torchrun started; return (rank, world), which is (0, 1) without torchrun.
 
-    They talk through nccl on a GPU, which then is the one of torchrun's LOCAL_RANK, and through gloo on a CPU; they
+    Tensors on a GPU, which then is the one of torchrun's LOCAL_RANK, go through nccl, those on a CPU through gloo; they
     wait for each other as long as torch does, or `patience`. Raises ConfigError if this process has no GPU of its own.
     """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
@@ -32,7 +41,9 @@ def start(device: str, patience: timedelta | None = None) -> tuple[int, int]:
                 f"Start torchrun with that --nproc-per-node, or add --device cpu."
             )
         torch.cuda.set_device(place)
-        dist.init_process_group("nccl", timeout=patience, device_id=torch.device("cuda", place))
+        # What the processes ask each other every step goes by gloo: the answer must not wait for the GPU.
+        both = "cpu:gloo,cuda:nccl"
+        dist.init_process_group(both, timeout=patience, device_id=torch.device("cuda", place))
     else:
         dist.init_process_group("gloo", timeout=patience)
     return rank(), world()
@@ -54,6 +65,7 @@ def stop() -> None:
     """Leave the processes."""
     if dist.is_initialized():
         dist.destroy_process_group()
+    _second.clear()
 
 
 def rank() -> int:
@@ -81,20 +93,19 @@ def broadcast(module: nn.Module) -> None:
         tensor.detach().copy_(values)
 
 
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes, in one exchange a data type.
+def second_channel() -> Any:
+    """A channel between the processes beside the usual one, for `send_sum`; always the same one.
 
-    A parameter without a gradient here counts as zeros and receives the mean, so that processes never drift apart;
-    one that has a gradient nowhere keeps none, as it would in a single process.
+    Exchanges through it must follow each other in the same order everywhere, but may lie anywhere between the others.
     """
-    if world() == 1:
-        return
-    alike: dict[tuple[torch.dtype, torch.device], list[nn.Parameter]] = {}
-    for parameter in parameters:
-        if parameter.requires_grad:
-            alike.setdefault((parameter.dtype, parameter.device), []).append(parameter)
-    for bucket in alike.values():
-        _average_bucket(bucket)
+    if _second.get("beside") is not dist.group.WORLD:
+        _second.update(beside=dist.group.WORLD, group=dist.new_group())
+    return _second["group"]
+
+
+def send_sum(tensor: Tensor, channel: Any) -> Sending:
+    """Begin to replace `tensor` by its sum over the processes; it may be used only after `wait`."""
+    return cast(Sending, dist.all_reduce(tensor, group=channel, async_op=True))
 
 
 def any_true(flag: bool) -> bool:
@@ -146,22 +157,6 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _Sum.apply(gradient)
-
-
-def _average_bucket(parameters: list[nn.Parameter]) -> None:
-    """Average the gradients of `parameters`, of one type on one device, followed by how many processes had each."""
-    had = torch.tensor([p.grad is not None for p in parameters]).to(parameters[0])
-    pieces = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([piece.reshape(-1) for piece in pieces] + [had])
-    dist.all_reduce(flat)
-    *means, counts = flat.split([p.numel() for p in parameters] + [len(parameters)])
-    for parameter, mean, count in zip(parameters, means, counts.tolist(), strict=True):
-        if not count:
-            continue
-        mean = (mean / world()).view_as(parameter)
-        if parameter.grad is None:
-            parameter.grad = torch.empty_like(parameter)
-        parameter.grad.copy_(mean)
 
 
 def _device() -> torch.device:
