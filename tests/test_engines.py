@@ -35,6 +35,7 @@ ARCHITECTURES = {
         "resnet",
         RESNET | {"norm": "batch", "padding": "zeros", "upsampling": "resize"},
     ),
+    "separable_resnet, instance norm": ("separable_resnet", RESNET),
 }
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "fp32")]
 NEEDS = {"torch": (), "openvino": ("openvino",), "onnx": ("onnx", "onnxruntime"), "int8": ("openvino", "nncf")}

@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet": {"width": 2, "blocks": 1},
     "colour_unet": {"width": 2, "depth": 4},
     "adain": {"stages": [[2, 2], [3], [4]]},
+    "separable_resnet": {"width": 2, "blocks": 1},
     "patchgan": {"width": 2, "layers": 2},
     "pixel": {"width": 2},
 }
@@ -153,7 +154,7 @@ def test_only_transposed_convolution_draws_a_checkerboard(name: str) -> None:
     """A flat image must come out flat, away from borders: any other frequency in the output is made by the layers."""
 
     # Deeper, the residual blocks of a colour_unet see the borders from everywhere; narrower, nothing passes its ReLUs.
-    shallow = {"depth": 2, "width": 8} if name == "colour_unet" else {}
+    shallow = {"colour_unet": {"depth": 2, "width": 8}, "separable_resnet": {"width": 8}}.get(name, {})
 
     def unevenness(upsampling: str) -> float:
         network = small(name, 3, 3, upsampling=upsampling, norm="none", dropout=0.0, **shallow)

@@ -39,6 +39,7 @@ NETWORKS: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "colour_unet": ("colour_unet", False, {"depth": 3, "width": 4, "attention": False}),
     "adain": ("adain", False, {"stages": [[4, 4], [6, 6], [8]]}),
     "adain of some strength": ("adain", False, {"stages": [[4], [6]], "pooling": "average", "strength": 0.6}),
+    "separable_resnet": ("separable_resnet", False, {"width": 4, "blocks": 2}),
     "resnet flat": ("resnet", False, {"width": 16, "blocks": 4, "downsamplings": 0, "norm": "none"}),
 }
 
@@ -138,9 +139,10 @@ def test_tiles_as_pictures_of_their_own_would_be_wrong(which: str):
 def test_every_generator_can_be_tiled(name: str, upsampling: str, norm: str):
     # Without norms of its own a long chain of residual blocks magnifies rounding.
     # Attention asks every pixel at once, which no tile can: `test_what_cannot_be_tiled_is_named`.
-    shape = {"resnet": {"blocks": 2}, "colour_unet": {"attention": False, "depth": 3}}.get(name, {})
+    shapes = {"colour_unet": {"attention": False, "depth": 3}}
+    shapes |= {key: {"blocks": 2} for key in ("resnet", "separable_resnet")}
     arguments = {"in_channels": 1, "out_channels": 3, "width": 3, "norm": norm, "upsampling": upsampling}
-    network = randomised(networks.build(name, arguments | shape))
+    network = randomised(networks.build(name, arguments | shapes.get(name, {})))
     pixels = picture(70, 45)[..., :1]
     result = translate_tiled(network, pixels, tile=16)
     assert np.abs(result - untiled(network, pixels)).max() < CLOSE

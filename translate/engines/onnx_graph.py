@@ -73,9 +73,9 @@ class _ONNXWriter:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int) -> Node:
+    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, groups: int) -> Node:
         weights = [self.constant(tensor) for tensor in (weight, bias) if tensor is not None]
-        return self.node("Conv", [x, *weights], strides=[stride] * 2, pads=[pad] * 4)
+        return self.node("Conv", [x, *weights], strides=[stride] * 2, pads=[pad] * 4, group=groups)
 
     def transposed(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, output_pad: int) -> Node:
         weights = [self.constant(tensor) for tensor in (weight, bias) if tensor is not None]

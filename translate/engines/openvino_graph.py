@@ -44,8 +44,12 @@ def _named(model: Any) -> Any:
 
 
 class _OpenVINOWriter:
-    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int) -> Node:
-        made = ops.convolution(x, _constant(weight), [stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, groups: int) -> Node:
+        how = ([stride] * 2, [pad] * 2, [pad] * 2, [1, 1])
+        if groups == 1:
+            made = ops.convolution(x, _constant(weight), *how)
+        else:
+            made = ops.group_convolution(x, _constant(weight.unflatten(0, (groups, -1))), *how)
         return made if bias is None else ops.add(made, _per_channel(bias))
 
     def transposed(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, output_pad: int) -> Node:

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate.networks.blocks import Generator, Padded, ResizeConvolution, mirror_pad
-
-FEW = 4
-"""More output channels than these fill the lanes by themselves."""
+from translate.networks.squares import FEW, kernel_of_squares
 
 
 class Squares(nn.Module):
@@ -80,16 +78,11 @@ def _in_squares(head: nn.Module) -> Squares | None:
 
 
 def _of_padded(head: Padded) -> Squares | None:
-    """Row 2i + a of the output sums w[u] x[2i + a + u]: with a stride of 2 that is a kernel w, moved by a."""
     weight = head.conv.weight
-    outputs, inputs, size, _ = weight.shape
+    outputs, _, size, _ = weight.shape
     if outputs > FEW or size % 2 == 0:
         return None
-    larger = weight.new_zeros(outputs, 2, 2, inputs, size + 1, size + 1)
-    for a in range(2):
-        for b in range(2):
-            larger[:, a, b, :, a : a + size, b : b + size] = weight
-    return Squares(larger.flatten(0, 2), head.conv.bias, stride=2, pad=size // 2, padding=head.padding)
+    return Squares(kernel_of_squares(weight), head.conv.bias, stride=2, pad=size // 2, padding=head.padding)
 
 
 def _of_transposed(head: nn.ConvTranspose2d) -> Squares | None:

@@ -17,7 +17,7 @@ Node = Any
 class Writer(Protocol):
     """The layers that generators are made of, as one runtime writes them. Tensors are weights on the CPU in float32."""
 
-    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int) -> Node: ...
+    def convolution(self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, groups: int) -> Node: ...
     def transposed(
         self, x: Node, weight: Tensor, bias: Tensor | None, stride: int, pad: int, output_pad: int
     ) -> Node: ...
@@ -97,11 +97,11 @@ class _StandIn:
 def _convolution(
     x: _StandIn, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> _StandIn:
-    _plain(dilation, groups)
+    _plain(dilation)
     step, pad = _one(stride), _one(padding)
     tall, wide = ((side + 2 * pad - weight.shape[-1]) // step + 1 for side in x.shape[-2:])
     _square(weight)
-    return x.like(x.writer.convolution(x.node, weight, bias, step, pad), weight.shape[0], tall, wide)
+    return x.like(x.writer.convolution(x.node, weight, bias, step, pad, groups), weight.shape[0], tall, wide)
 
 
 def _transposed(
@@ -114,7 +114,9 @@ def _transposed(
     groups: int,
     dilation: Any,
 ) -> _StandIn:
-    _plain(dilation, groups)
+    _plain(dilation)
+    if groups != 1:
+        raise UnknownLayerError("a transposed convolution in groups")
     _square(weight)
     step, pad, extra = _one(stride), _one(padding), _one(output_padding)
     tall, wide = ((side - 1) * step - 2 * pad + weight.shape[-1] + extra for side in x.shape[-2:])
@@ -219,9 +221,9 @@ def _one(value: Any) -> int:
     raise UnknownLayerError(f"a layer with {value}")
 
 
-def _plain(dilation: Any, groups: int) -> None:
-    if _one(dilation) != 1 or groups != 1:
-        raise UnknownLayerError("a convolution with dilation or groups")
+def _plain(dilation: Any) -> None:
+    if _one(dilation) != 1:
+        raise UnknownLayerError("a convolution with dilation")
 
 
 def _square(weight: Tensor) -> None:

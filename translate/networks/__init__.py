@@ -22,6 +22,7 @@ from translate.networks.pixel import PixelDiscriminator
 from translate.networks.residual import ResidualDiscriminator, ResidualGenerator
 from translate.networks.resnet import ResNet
 from translate.networks.samplers import Sampler
+from translate.networks.separable_resnet import SeparableResNet
 from translate.networks.unet import UNet
 
 GENERATORS: dict[str, type[Generator]] = {
@@ -29,6 +30,7 @@ GENERATORS: dict[str, type[Generator]] = {
     "resnet": ResNet,
     "colour_unet": ColourUNet,
     "adain": AdaIN,
+    "separable_resnet": SeparableResNet,
 }
 
 DISCRIMINATORS: dict[str, type[Discriminator]] = {

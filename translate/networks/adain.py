@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks.blocks import Generator, Padded, ResizeConvolution, check_counts, mirrored_to_fit
+from translate.networks.recomputing import recomputed
 
 EPS = 1e-5
 """What is added to a variance before its root is taken, as the paper's code does."""
@@ -94,7 +95,7 @@ class AdaIN(Generator):
             if place:
                 images = self.pool(images)
             for number, layer in enumerate(cast(nn.ModuleList, stage)):
-                images = F.relu(layer(images))
+                images = F.relu(recomputed(self, layer, images))
                 if number == 0:
                     found.append(images)
         return [*found[:-1], images]
@@ -105,8 +106,8 @@ class AdaIN(Generator):
 
     def _drawn(self, features: Tensor) -> Tensor:
         for layer in self.decoder:
-            features = F.relu(layer(features))
-        return self.head(features)
+            features = F.relu(recomputed(self, layer, features))
+        return recomputed(self, self.head, features)
 
     @torch.no_grad()
     def scale_decoder(self, pictures: Sequence[Tensor], deviation: float = 0.5) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from translate import distributed
 from translate.config import near_miss
 from translate.errors import ConfigError
+from translate.networks.squares import convolve_in_squares, suits
 
 
 class Generator(nn.Module):
@@ -22,9 +23,11 @@ class Generator(nn.Module):
 
     `arguments` is what networks.build makes the same shape from. The output is as large as the input where H and W are
     multiples of `multiple` and no less than `minimum`. `per_image`: no image of a batch sees another one.
+    `checkpointing`: while training, inner values are computed again in the backward pass instead of kept.
     """
 
     arguments: dict[str, Any]
+    checkpointing: bool = False
     multiple: int
     minimum: int
     per_image: bool
@@ -125,14 +128,22 @@ class BatchNormOfUnits(nn.BatchNorm1d):
 
 
 class Padded(nn.Module):
-    """A convolution that keeps the size: `padding` is reflect, replicate or zeros."""
+    """A convolution that keeps the size: `padding` is reflect, replicate or zeros.
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, padding: str, bias: bool) -> None:
+    `in_squares`: compute few outputs as networks.squares does, where it can be; the same but for rounding.
+    """
+
+    in_squares: bool = False
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, padding: str, bias: bool, groups: int = 1
+    ) -> None:
         super().__init__()
         if padding not in ("reflect", "replicate", "zeros"):
             raise ConfigError(f"Unknown padding {padding!r}.{near_miss(padding, ('reflect', 'replicate', 'zeros'))}")
         self.padding = padding
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2 * (padding == "zeros"), bias=bias)
+        zeros = kernel // 2 * (padding == "zeros")
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=zeros, bias=bias, groups=groups)
         self.pads = 4 * (kernel // 2,)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -140,6 +151,8 @@ class Padded(nn.Module):
             images = mirror_pad(images, self.pads)
         elif self.padding == "replicate":
             images = F.pad(images, self.pads, mode="replicate")
+        if self.in_squares and self.padding != "zeros" and suits(self.conv.weight, images):
+            return convolve_in_squares(images, self.conv.weight, self.conv.bias)
         return self.conv(images)
 
 

@@ -16,6 +16,7 @@ from translate.config import near_miss
 from translate.errors import ConfigError
 from translate.networks.blocks import Generator, check_counts, doubling, has_bias, normalisation
 from translate.networks.encoders import make_encoder
+from translate.networks.recomputing import recomputed
 
 ATTENTION_AT = 4
 """Attention sits where the image is 1/16: pixels there see all others at little cost."""
@@ -118,14 +119,14 @@ class ColourUNet(Generator):
     def _features(self, images: Tensor) -> Tensor:
         levels = []
         for place, down in enumerate(self.downs, start=1):
-            images = down(images)
+            images = recomputed(self, down, images)
             if place == ATTENTION_AT and self.attention is not None:
-                images = self.attention(images)
+                images = recomputed(self, self.attention, images)
             levels.append(images)
         levels.pop()
         images = self.dropout(images)
         for up in self.ups:
-            images = up(images, levels.pop())
+            images = recomputed(self, up, images, levels.pop())
         return images
 
 

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks.blocks import Generator, Padded, check_counts, doubling, has_bias, normalisation
+from translate.networks.recomputing import recomputed
 
 
 class ResNet(Generator):
@@ -62,10 +63,9 @@ class ResNet(Generator):
         self.head = Padded(width, out_channels, 7, padding=padding, bias=True)
 
     def forward(self, images: Tensor) -> Tensor:
-        images = self.stem(images)
-        for layer in (*self.downs, *self.blocks, *self.ups):
-            images = layer(images)
-        return self.head(images).tanh()
+        for layer in (self.stem, *self.downs, *self.blocks, *self.ups, self.head):
+            images = recomputed(self, layer, images)
+        return images.tanh()
 
 
 class Layer(nn.Module):

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from translate.errors import ConfigError
 from translate.networks.blocks import Generator, check_counts, doubling, has_bias, normalisation
+from translate.networks.recomputing import recomputed
 
 
 class UNet(Generator):
@@ -60,12 +61,15 @@ class UNet(Generator):
     def forward(self, images: Tensor) -> Tensor:
         levels = []
         for down in self.downs:
-            images = down(images)
+            images = recomputed(self, down, images)
             levels.append(images)
-        levels.pop()
+        parts: tuple[Tensor, ...] = (levels.pop(),)
         for up in self.ups:
-            images = torch.cat([levels.pop(), up(images)], dim=1)
-        return torch.tanh(self.head(F.relu(images)))
+            parts = (levels.pop(), recomputed(self, up, *parts))
+        return recomputed(self, self._drawn, *parts)
+
+    def _drawn(self, beside: Tensor, images: Tensor) -> Tensor:
+        return torch.tanh(self.head(F.relu(torch.cat([beside, images], dim=1))))
 
 
 class Down(nn.Module):
@@ -84,7 +88,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """ReLU, layer that doubles, norm, dropout."""
+    """ReLU, layer that doubles, norm, dropout; takes one image, or two of one size as channels of one."""
 
     def __init__(self, in_channels: int, out_channels: int, norm: str, upsampling: str, dropout: float) -> None:
         super().__init__()
@@ -92,5 +96,6 @@ class Up(nn.Module):
         self.norm = normalisation(norm, out_channels)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, *parts: Tensor) -> Tensor:
+        images = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return self.dropout(self.norm(self.conv(F.relu(images))))
