@@ -78,6 +78,9 @@ SMALL = {key: TINY[key] for key in ("size", "workers", "device")}
 PAINTING = Path(__file__).with_name("painting.png")
 """24 by 24 pixels: waves of colour, drawn for these tests."""
 
+TEACHER = Path(__file__).with_name("teacher.safetensors")
+"""A model file of mode pix2pix with a resnet of width 2 and one block, its weights drawn for these tests."""
+
 TINY_MODES: dict[str, dict[str, Any]] = {
     "pix2pix": TINY | {"depth": 2},
     "cycle": TINY | {"blocks": 1},
@@ -88,6 +91,7 @@ TINY_MODES: dict[str, dict[str, Any]] = {
     | {"width": 2, "blocks": 1, "style": str(PAINTING), "features": "random", "batch_size": 2}
     | {"style_layers": "relu1_1,relu2_1", "content_layers": "relu2_1"},
     "adain": SMALL | {"features": "random", "layer": "relu2_1", "batch_size": 2},
+    "distill": TINY | {"teacher": str(TEACHER), "blocks": 1},
 }
 
 NOT_OF_ALL = {"norm", "norm_d", "dropout"}

@@ -35,6 +35,7 @@ def data(pairs: Path, folders: Path, pictures: Path) -> dict[str, Path]:
     return {"pix2pix": pairs, "cycle": folders, "colorize": pictures, "dcgan": pictures} | {
         "style": pictures,
         "adain": folders,
+        "distill": pairs,
     }
 
 

@@ -12,6 +12,7 @@ from translate.errors import ConfigError
 from translate.methods import METHODS, Method
 from translate.methods.settings import AdversarialSettings, TranslatorSettings
 from translate.objectives import OBJECTIVES
+from translate.preparing import load_models
 from translate.trainer import Trainer
 
 TRANSLATE = [mode for mode, kind in METHODS.items() if issubclass(kind.settings, TranslatorSettings)]
@@ -19,13 +20,16 @@ ADVERSARIAL = [mode for mode, kind in METHODS.items() if issubclass(kind.setting
 # Pairs of domains have channels and directions to choose; a single folder has one way to go.
 OF_TWO_DOMAINS = [mode for mode in TRANSLATE if METHODS[mode].source != "single"]
 PAINT = ["style", "adain"]
+OF_PATCHES = [*TRANSLATE, "distill"]
+"""Modes whose discriminator judges patches, at half the weight."""
 
 
 def make(mode: str, channels: tuple[int, int] = (3, 3), direction: str = "AtoB", **values: Any) -> Method:
     kind = METHODS[mode]
     own = {key: value for key, value in TINY_MODES[mode].items() if key in kind.settings.model_fields}
     torch.manual_seed(0)
-    return kind(kind.settings.checked(own | taken(mode, values)), channels, 16, direction)  # type: ignore[arg-type]
+    settings = kind.settings.checked(own | taken(mode, values))
+    return kind(settings, channels, 16, direction, **load_models(kind, settings))  # type: ignore[arg-type]
 
 
 def batch(
@@ -64,7 +68,7 @@ def test_every_network_has_one_player_and_moves(mode: str):
 @pytest.mark.parametrize("mode", ADVERSARIAL)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_trains(mode: str, objective: str):
-    if OBJECTIVES[objective].energy and mode in TRANSLATE:
+    if OBJECTIVES[objective].energy and mode in OF_PATCHES:
         with pytest.raises(ConfigError, match=f"objective={objective} takes the energies of an auto-encoder"):
             make(mode, objective=objective)
         return
@@ -102,12 +106,16 @@ def test_the_penalty_keeps_its_papers_balance(mode: str):
     method = make(mode, objective="wgan", norm_d="instance")
     judged = torch.tensor([[3.0]])
     with_penalty = method.judge.discriminator(
-        lambda x: judged + 0 * x.sum(), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
+        lambda x: judged.expand(len(x), 1) + 0 * x.sum(), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4)
     ).losses
     assert (with_penalty["real"].item(), with_penalty["fake"].item()) == (-3, 3)
     assert with_penalty["penalty"].item() == pytest.approx(10)  # a flat critic: (0 - 1)^2 times 10
-    plain = make(mode, objective="lsgan").judge.discriminator(lambda x: judged, torch.ones(1), torch.zeros(1)).losses
-    assert (plain["real"].item(), plain["fake"].item()) == ((2, 4.5) if mode in TRANSLATE else (4, 9))
+    plain = (
+        make(mode, objective="lsgan")
+        .judge.discriminator(lambda x: judged.expand(len(x), 1), torch.ones(1), torch.zeros(1))
+        .losses
+    )
+    assert (plain["real"].item(), plain["fake"].item()) == ((2, 4.5) if mode in OF_PATCHES else (4, 9))
 
 
 def test_a_penalty_between_sizes_is_refused():

@@ -113,7 +113,14 @@ def test_learning_rates(reference: Path, name: str, settings: dict, epochs: int)
 def test_image_pool(reference: Path, name: str, size: int, seed: int):
     draws = random.Random(seed)
     pool = ImagePool(size)
+    held = 0
     for taken, wanted in json.loads((reference / "misc.json").read_text())["image_pool"][name]:
         images = torch.tensor(taken, dtype=torch.float32).view(-1, 1, 1, 1)
-        given = pool.exchange(images, coin=draws.random, pick=lambda count: draws.randint(0, count - 1))
+        coins, places = torch.zeros(len(taken)), torch.zeros(len(taken), dtype=torch.int64)
+        for index in range(len(taken)):
+            held += 1
+            if held > size > 0:  # theirs draws only where it has a choice
+                coins[index] = draws.random()
+                places[index] = draws.randint(0, size - 1) if coins[index] > 0.5 else 0
+        given = pool.exchange(images, coins, places)
         assert given.flatten().tolist() == wanted

@@ -13,8 +13,9 @@ from translate.checkpoint import load_state, save_state
 from translate.config import TrainingSettings
 from translate.data.batch import Batch
 from translate.errors import ConfigError, TrainingError
+from translate.execution import choose_device
 from translate.methods import METHODS
-from translate.trainer import Trainer, choose_device, seed_step
+from translate.trainer import Trainer, seed_step
 
 CPU = torch.device("cpu")
 
@@ -25,6 +26,7 @@ DRAWING: dict[str, dict[str, Any]] = {
     "colorize": _DROPPING,
     "style": {"features": "patch", "style_layers": "1,2", "content_layers": ""},
     "adain": {},
+    "distill": {},
     "dcgan": {
         "network": "course32",
         "norm": "none",
@@ -69,7 +71,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(mode: str)
             trained.advance([batch(mode=mode)])
         results.append(weights(trained))
     assert same(results[0], results[1])
-    assert same(results[0], results[2]) == (mode == "adain")  # which draws nothing
+    assert same(results[0], results[2]) == (mode in ("adain", "distill"))  # which draw nothing
 
 
 @pytest.mark.parametrize("mode", METHODS)
@@ -144,7 +146,7 @@ def test_a_late_look_names_the_step_that_went_wrong():
 
 def test_a_penalty_is_not_compiled():
     with pytest.raises(ConfigError, match="gradient penalty cannot be compiled"):
-        trainer(values={"objective": "wgan", "norm_d": "instance"}, compile=True)
+        trainer(values={"objective": "wgan", "norm_d": "instance"}, execution="compile")
 
 
 def test_clipping_bounds_the_gradient():

@@ -127,7 +127,8 @@ def test_what_is_no_model_is_refused(tmp_path: Path, pairs: Path):
 
 
 def test_public_names():
-    names = ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load", "stylize"]
+    names = ["Sampler", "Translator", "__version__", "colorize", "distill", "evaluate", "fit", "load", "preflight"]
+    names += ["stylize"]
     assert sorted(translate.__all__) == names
     assert all(hasattr(translate, name) for name in translate.__all__)
     with pytest.raises(AttributeError):

@@ -16,21 +16,36 @@ from translate.version import __version__
 
 if TYPE_CHECKING:
     from translate.colorize import colorize
+    from translate.distill import distill
     from translate.evaluate import evaluate
     from translate.fit import fit
     from translate.loading import load
+    from translate.preflight import preflight
     from translate.sampler import Sampler
     from translate.stylize import stylize
     from translate.translator import Translator
 
-__all__ = ["Sampler", "Translator", "__version__", "colorize", "evaluate", "fit", "load", "stylize"]
+__all__ = [
+    "Sampler",
+    "Translator",
+    "__version__",
+    "colorize",
+    "distill",
+    "evaluate",
+    "fit",
+    "load",
+    "preflight",
+    "stylize",
+]
 
 # Imported when first used, so that `translate --help` need not wait for torch.
 _HOMES = {
     "colorize": "translate.colorize",
+    "distill": "translate.distill",
     "evaluate": "translate.evaluate",
     "fit": "translate.fit",
     "load": "translate.loading",
+    "preflight": "translate.preflight",
     "Sampler": "translate.sampler",
     "stylize": "translate.stylize",
     "Translator": "translate.translator",

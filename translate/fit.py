@@ -1,27 +1,12 @@
 """Train: from a folder of images to a run folder that `translate.load` takes."""
 
-import hashlib
-from contextlib import closing
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from translate import checkpoint, distributed, rounds, settings
-from translate.checkpoint import About
-from translate.config import near_miss
-from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold_out, loader, open_split, read_labels
-from translate.display import Display
-from translate.errors import CheckpointError, ConfigError, DataError
-from translate.log import import_board
-from translate.methods import Method, find_method
+from translate import distributed, rounds
+from translate.preparing import prepared
 from translate.run import Run
-from translate.settings import Settings
-from translate.trainer import Trainer, choose_device, configure_backends
-from translate.validation import HeldOut
-from translate.version import __version__
 
 
 def fit(
@@ -42,177 +27,12 @@ def fit(
     `resume` goes on exactly where the run of that name stopped. Ctrl-C and SIGTERM save and return.
     Raises TranslateError (DataError, ConfigError, CheckpointError, TrainingError); what was saved stays good.
     """
-    display = Display(quiet)
-    find_method(mode)
-    root = catalogue.find(str(dataset))
-    folder = Path(out) / (f"{root.resolve().name}-{mode}" if name is None else _plain(name))
-    chosen, notices = _settings(root, mode, folder, resume, config, asked)
-    device = choose_device(distributed.own_device(chosen.training.device))
-    configure_backends(chosen.training, device)
-    began = not distributed.started()
-    distributed.start(device.type)
-    try:
-        display = display if distributed.is_main() else Display(quiet=True)
-        for text in notices:
-            display.note(text)
-        return _fit(chosen, folder, device, display)
-    finally:
-        if began:
-            distributed.stop()
-
-
-def _plain(name: str) -> str:
-    if not name or name.startswith(".") or Path(name).name != name:
-        raise ConfigError(
-            f"--name {name!r} will not do: it is the name of a folder in --out, without / and leading dot."
-        )
-    return name
-
-
-def _settings(
-    root: Path, mode: str, folder: Path, resume: bool, config: str | PathLike[str] | None, asked: dict[str, Any]
-) -> tuple[Settings, list[str]]:
-    """Merge the settings and hold them against what stands at `folder` already; also says what resuming changes."""
-    saved_at = folder / checkpoint.CONFIG
-    if resume and not saved_at.exists():
-        runs = [path.parent.name for path in folder.parent.glob(f"*/{checkpoint.CONFIG}")]
-        hint = near_miss(folder.name, runs) if runs else " There are no runs there."
-        raise CheckpointError(f"There is no run {folder} to resume.{hint}")
-    if resume:
-        if (folder / checkpoint.MODEL).exists() and not (folder / checkpoint.LAST).exists():
-            raise CheckpointError(
-                f"{folder} has lost its {checkpoint.LAST}, so it cannot go on; its {checkpoint.MODEL} is still good. "
-                "Choose another --name."
-            )
-        saved = checkpoint.load_config(saved_at)
-        settings.refuse_other_mode(folder, saved, mode)
-        chosen = settings.resolve(mode, str(root.resolve()), asked, saved)
-        return chosen, settings.changes(folder, saved, chosen)
-    if saved_at.exists():
-        raise CheckpointError(f"There is a run {folder} already: --resume goes on with it, --name makes another.")
-    held = [name for name in (checkpoint.LAST, checkpoint.MODEL, checkpoint.BEST) if (folder / name).exists()]
-    if held:
-        raise CheckpointError(f"{folder} holds {held[0]}, which would be overwritten: choose another --name.")
-    saved = checkpoint.load_config(Path(config)) if config else {}
-    return settings.resolve(mode, str(root.resolve()), asked, saved), []
-
-
-def _fit(chosen: Settings, folder: Path, device: torch.device, display: Display) -> Path:
-    data, training = chosen.data, chosen.training
-    kind = find_method(chosen.mode)
-    layout = detect(Path(chosen.dataset), kind.source)
-    labels = read_labels(layout, kind.label_file(chosen.method)) if kind.labelled(chosen.method) else None
-    alone = kind.knows_truth and kind.source == "single"
-    layout, held = hold_out(layout, kind.unfit) if alone else (layout, [])
-    for text in (layout.name, *layout.warnings, *held, *(labels.notices if labels else ())):
-        display.note(text)
-    train = _open(layout, "train", kind, chosen, display, labels)
-    held_out = _held_out(layout, train, kind, chosen, display, labels)
-    channels = _two_channels(train)
-    total, batches = _length(train, chosen)
-    _rehearse(train, chosen)
-
-    torch.manual_seed(training.seed)
-    method = kind(chosen.method, channels, data.size, data.direction, **({"labels": labels.names} if labels else {}))
-    for text in method.notices:
-        display.note(text)
-    method.begin(lambda most: loader.held_out(train, 1, most))
-    trainer = Trainer(method, training, total, batches, device)
-    about = About(
-        mode=chosen.mode,
-        direction="noise" if "noise" in method.generators() else data.direction,
-        channels=method.channels,
-        size=method.side(data),
-        statistics=_statistics(method, data.batch_size),
-        data=layout.name,
-        licence=training.licence,
-        version=__version__,
-        **method.described(),
-    )
-    run = Run(folder, trainer, training, about, held_out, _fingerprint(train, layout.root, labels))
-    rounds.play(run, trainer, train, chosen, display)
-    distributed.barrier()  # no process goes on, or ends, before the main one has written all
-    return folder
-
-
-def _open(
-    layout: Layout, split: str, kind: type[Method], chosen: Settings, display: Display, labels: Labels | None
-) -> ImageDataset:
-    if split not in layout.splits:
-        raise DataError(f"{layout.root} has no {split} images: {layout.name}.")
-    dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit, labels=labels)
-    with display.preparing(f"reading {split}") as progress:
-        notices = dataset.prepare(progress)
-    a, b = dataset.channels
-    if kind.in_colour and 1 in (a, b):
-        dataset.take_channels((3 if a == 1 else a, 3 if b == 1 else b))
-        notices = [*notices, f"Images of {split} are grey: taken as three equal channels."]
-    for text in notices:
-        display.note(text)
-    return dataset
-
-
-def _held_out(
-    layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display, labels: Labels | None
-) -> HeldOut:
-    """Held-out images for samples and validation: val, else test, else none (then samples come from train)."""
-    split = next((split for split in ("val", "test") if split in layout.splits), None)
-    if split is None:
-        display.note("There is no val or test split: no validation; samples show training images.")
-        return HeldOut(lambda most: loader.held_out(train, 1, most), truth=False)
-    truth = kind.source == "paired" or kind.knows_truth or split in layout.truth
-    if not truth:
-        display.note("No validation: the held-out images have no known truth.")
-    if truth and split == "test":
-        display.note("There is no val split: the best model is chosen by the test images.")
-    dataset = _open(layout, split, kind, _one_by_one(chosen), display, labels)
-    dataset.take_channels(train.channels)
-    return HeldOut(lambda most: loader.held_out(dataset, 1, most), truth, lambda most: loader.held_out(train, 1, most))
-
-
-def _one_by_one(chosen: Settings) -> Settings:
-    """The same settings for held-out images: looked at one by one, decoded anew each time."""
-    return replace(chosen, data=chosen.data.model_copy(update={"cache": 0, "batch_size": 1}))
-
-
-def _two_channels(train: ImageDataset) -> tuple[int, int]:
-    a, b = train.channels
-    return (a, a if b is None else b)
-
-
-def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
-    """Optimizer steps in all, and batches in an epoch."""
-    batches = loader.batches_per_epoch(train, chosen.data.batch_size)
-    if batches < chosen.training.accumulate:
-        raise ConfigError(
-            f"accumulate={chosen.training.accumulate} batches of {chosen.data.batch_size} are more than the "
-            f"{len(train)} images of an epoch: lower one of them."
-        )
-    if chosen.training.steps is not None:
-        return chosen.training.steps, batches
-    return (chosen.training.epochs or 0) * batches // chosen.training.accumulate, batches
-
-
-def _rehearse(train: ImageDataset, chosen: Settings) -> None:
-    """Meet what can only be refused while training before a run folder exists: draw a batch, import the board."""
-    with closing(rounds.stream(train, chosen, start=0, workers=0)) as batches:
-        next(batches)
-    if chosen.training.tensorboard:
-        import_board()
-
-
-def _statistics(method: Method, batch_size: int) -> Any:
-    """With batches of one, batch norm has learned from each image's own statistics: go on so when translating."""
-    batch_norm = any(isinstance(m, torch.nn.BatchNorm2d) for g in method.generators().values() for m in g.modules())
-    translates = "noise" not in method.generators()
-    return "image" if batch_norm and batch_size == 1 and translates else "running"
-
-
-def _fingerprint(train: ImageDataset, root: Path, labels: Labels | None) -> str:
-    """Changes when files come, go, are renamed or change class, not when the whole data set moves."""
-    digest = hashlib.sha256()
-    for source in (source for domain in train.domains for source in domain):
-        label = f" {labels.of[source.path]}" if labels else ""
-        line = f"{source.path.relative_to(root).as_posix()} {source.half}{label}\0"
-        digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    with prepared(
+        dataset, mode=mode, name=name, out=out, resume=resume, config=config, quiet=quiet, asked=asked
+    ) as ready:
+        trainer = ready.trainer()
+        about = ready.about(trainer.method)
+        run = Run(ready.folder, trainer, ready.chosen.training, about, ready.held, ready.fingerprint)
+        rounds.play(run, trainer, ready.train, ready.chosen, ready.display)
+        distributed.barrier()  # no process goes on, or ends, before the main one has written all
+        return ready.folder

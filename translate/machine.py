@@ -21,12 +21,17 @@ def memory(device: torch.device, calls: int) -> int:
     Of what there is in all, not what is free just now: which pictures are translated in tiles is to be the same every
     time. Processes that torchrun started here share the machine's memory, but each has a GPU of its own.
     """
+    return whole_memory(device) // (2 * calls)
+
+
+def whole_memory(device: torch.device) -> int:
+    """Bytes of memory there are for this process: of its GPU, or its share of the machine's."""
     if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory) // (2 * calls)
+        return int(torch.cuda.get_device_properties(device).total_memory)
     limits = [_physical(), _limit()]
     with suppress(OSError, ValueError):  # no container, or one without a limit
         limits.append(int(_CONTAINER.read_text()))
-    return min(limits) // (2 * calls * int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return min(limits) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def _physical() -> int:

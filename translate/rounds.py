@@ -6,10 +6,10 @@ from contextlib import closing
 from shlex import quote
 
 from translate import distributed
-from translate.data import ImageDataset, loader
+from translate.data import ImageDataset, loader, resident
 from translate.data.batch import Batch
 from translate.display import Display
-from translate.errors import TrainingError, TranslateError
+from translate.errors import ConfigError, TrainingError, TranslateError
 from translate.health import EARLY, NOT_FINITE, Verdict, sure
 from translate.methods import find_method
 from translate.run import ROLLBACKS, Run
@@ -26,7 +26,7 @@ def play(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, disp
     """
     try:
         run.open(chosen.to_json(run.about.channels))
-        _say_begin(run, trainer, chosen, display)
+        _say_begin(run, trainer, train, chosen, display)
         stopped = None
         with asked_to_stop() as stop:
             while not distributed.any_true(stop() or run.over) and trainer.step < trainer.total:
@@ -70,7 +70,7 @@ def _stretch(
 ) -> Verdict | None:
     """Play until the end, a wish to stop (None), or trouble that the settings want something done about."""
     acts = chosen.training.on_trouble != "warn"
-    with closing(_training_stream(train, chosen, trainer)) as batches:
+    with closing(training_stream(train, chosen, trainer)) as batches:
         while trainer.step < trainer.total and not distributed.any_true(stop() or run.over):
             began = time.perf_counter()
             taken = _taken(batches, chosen.training.accumulate, run)
@@ -94,7 +94,9 @@ def _stretch(
 
 
 def _tell(run: Run, trainer: Trainer, display: Display) -> None:
-    """Say each new verdict once."""
+    """Say each new verdict, and what the trainer has to say, once."""
+    for text in trainer.take_notices():
+        display.note(text)
     for verdict in run.troubles:
         display.note(f"Step {trainer.step}: {verdict.line}" + " again" * verdict.healthy)
     run.troubles.clear()
@@ -128,25 +130,46 @@ def _taken(batches: Iterator[Batch], count: int, run: Run) -> list[Batch]:
         raise
 
 
-def _training_stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
-    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
+def training_stream(train: ImageDataset, chosen: Settings, trainer: Trainer) -> Generator[Batch, None, None]:
     on_gpu = trainer.device.type == "cuda"
+    start = trainer.step * chosen.training.accumulate
+    if not _why_not_resident(train, chosen, trainer):
+        return resident.resident_stream(
+            train,
+            batch_size=chosen.data.batch_size,
+            seed=chosen.training.seed,
+            start=start,
+            rank=distributed.rank(),
+            world=distributed.world(),
+            device=trainer.device,
+        )
+    # On a CPU the training itself takes all cores: processes that decode beside it would only be in its way.
     usual = loader.default_workers() if on_gpu else 0
-    return stream(
-        train,
-        chosen,
-        start=trainer.step * chosen.training.accumulate,
-        workers=usual if chosen.data.workers is None else chosen.data.workers,
-        pin=on_gpu,
-    )
+    workers = usual if chosen.data.workers is None else chosen.data.workers
+    return stream(train, chosen, start=start, workers=workers, pin=on_gpu)
 
 
-def _say_begin(run: Run, trainer: Trainer, chosen: Settings, display: Display) -> None:
-    for text in run.notices:
+def _why_not_resident(train: ImageDataset, chosen: Settings, trainer: Trainer) -> str:
+    """Why the images do not lie on the device, "" if they do; raises ConfigError if they should and cannot."""
+    wanted = chosen.data.resident
+    if wanted is False or (wanted is None and trainer.device.type != "cuda"):
+        return "nobody asked for it"
+    reason = resident.why_not_resident(train, trainer.device)
+    if reason and wanted:
+        raise ConfigError(f"Setting resident=True: {reason}. Use --set resident=False, or leave it out.")
+    return reason
+
+
+def _say_begin(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:
+    if chosen.data.resident is not False and trainer.device.type == "cuda":
+        reason = _why_not_resident(train, chosen, trainer)
+        where = f"in the host's memory or on disk: {reason}" if reason else f"on {trainer.device}, augmented there"
+        display.note(f"Images lie {where}.")
+    for text in (*run.notices, *trainer.take_notices()):
         display.note(text)
     display.note(
-        f"{chosen.mode} on {trainer.device}, precision {chosen.training.precision}: "
-        f"step {trainer.step} of {trainer.total}, run folder {run.folder}"
+        f"{chosen.mode} on {trainer.device}, {trainer.execution}: step {trainer.step} of {trainer.total}, "
+        f"run folder {run.folder}"
     )
     display.start(trainer.step, trainer.total)
 

@@ -14,7 +14,8 @@ from translate.methods import find_method
 from translate.version import __version__
 
 # What may change when a run is resumed: what nothing learned depends on, and what makes it longer or helps it along.
-WITHOUT_EFFECT = {"device", "workers", "threads", "compile", "cache", "tensorboard", "licence"}
+WITHOUT_EFFECT = {"device", "workers", "threads", "cache", "resident", "tensorboard", "licence"}
+WITHOUT_EFFECT |= {"execution", "channels_last", "checkpointing", "deterministic"}
 WITHOUT_EFFECT |= {"report_every", "sample_every", "save_every", "validate_every", "validate_images"}
 WITHOUT_EFFECT |= {"health_every", "probe_every"}
 FREE_ON_RESUME = {

@@ -12,6 +12,7 @@ from translate.cli import (
     convert,
     datasets,
     demo2d,
+    distill,
     evaluate,
     export,
     fit,
@@ -53,6 +54,7 @@ app.command("fit")(fit.fit)
 app.command("convert")(convert.convert)
 app.command("colorize")(colorize.colorize)
 app.command("stylize")(stylize.stylize)
+app.command("distill")(distill.distill)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("health")(health.health)
@@ -66,6 +68,8 @@ app.add_typer(datasets.app, name="datasets")
 
 def main() -> None:
     """Run the command line; a TranslateError is printed without a traceback and ends with exit code 2."""
+    # Read when torch is loaded: threads that wait for each other sleep, instead of taking time from other processes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app()
     except TranslateError as error:

@@ -29,12 +29,16 @@ def fit(
     direction: Annotated[str | None, flag(DataSettings, "direction")] = None,
     device: Annotated[str | None, flag(TrainingSettings, "device")] = None,
     precision: Annotated[str | None, flag(TrainingSettings, "precision")] = None,
-    compile: Annotated[bool | None, switch(TrainingSettings, "compile")] = None,
+    execution: Annotated[str | None, flag(TrainingSettings, "execution")] = None,
     workers: Annotated[int | None, flag(DataSettings, "workers")] = None,
     seed: Annotated[int | None, flag(TrainingSettings, "seed")] = None,
     skip_bad: Annotated[bool | None, switch(DataSettings, "skip_bad")] = None,
     on_trouble: Annotated[str | None, flag(TrainingSettings, "on_trouble")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on exactly where the run of that name stopped.")] = False,
+    preflight: Annotated[
+        bool,
+        typer.Option("--preflight", help="Only measure some steps: memory, what would fit, how long all would take."),
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="A saved config.json to start from.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -57,7 +61,7 @@ def fit(
         "direction": direction,
         "device": device,
         "precision": precision,
-        "compile": compile,
+        "execution": execution,
         "workers": workers,
         "seed": seed,
         "skip_bad": skip_bad,
@@ -71,6 +75,11 @@ def fit(
 
     find_method(mode)
     obtain(dataset, interactive=sys.stdin.isatty())
+    if preflight:
+        from translate.preflight import preflight as measure
+
+        typer.echo(measure(dataset, mode=mode, name=name, out=out, resume=resume, config=config, **asked))
+        return
     train(dataset, mode=mode, name=name, out=out, resume=resume, config=config, **asked)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # Everything is written and closed. Seen in one of 25 runs: gloo's own threads, taken down after Python's end,

@@ -18,10 +18,25 @@ class TrainingSettings(Config):
     steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of --epochs.")
     seed: int = Field(0, ge=0, lt=2**31, description="Every random draw follows from it.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
-    precision: Literal["32", "bf16", "64"] = Field("32", description="32, bf16 (autocast), or 64 for checking.")
-    compile: bool = Field(False, description="Compile the networks with torch.compile.")
+    precision: Literal["auto", "32", "bf16", "64"] = Field(
+        "auto",
+        description="32, bf16 (autocast; norms' statistics and losses stay in 32), 64 for checking; auto: bf16 where "
+        "the device computes faster in it and nothing is lost by it, else 32.",
+    )
+    execution: Literal["auto", "eager", "compile", "graph", "compile+graph"] = Field(
+        "auto",
+        description="How a step runs: eager, operation by operation; compile, networks through torch.compile; graph, "
+        "the whole step as one CUDA graph; auto: the fastest that pays within the run. The log says which.",
+    )
     tf32: bool = Field(True, description="Allow TF32 matrix products on a GPU in precision 32.")
-    channels_last: bool = Field(False, description="Keep images in channels-last memory order.")
+    channels_last: bool | None = Field(
+        None, description="Keep images in channels-last memory order; default: where that is faster."
+    )
+    checkpointing: bool = Field(
+        False,
+        description="Compute the generators' inner values a second time in the backward pass instead of keeping them: "
+        "less memory, about a third more time, the same numbers.",
+    )
     schedule: Literal["linear", "cosine", "step", "constant", "inverse"] = Field(
         "linear",
         description="Learning rate: linear (constant, then to zero from decay_start on), cosine, step, constant, "
@@ -51,7 +66,7 @@ class TrainingSettings(Config):
     )
     threads: int = Field(0, ge=0, le=1024, description="Threads of the CPU to compute with; 0: as torch chooses.")
     deterministic: bool = Field(
-        True, description="Same seed, same machine, same weights, also on a GPU (slower there)."
+        False, description="Same seed, same machine, same weights to the last bit also on a GPU (slower there)."
     )
     licence: str = Field("", description="Note on the licence of model and data that the model files carry.")
     tensorboard: bool = Field(False, description="Write TensorBoard files too (needs the extra tensorboard).")

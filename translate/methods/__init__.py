@@ -7,6 +7,7 @@ from translate.methods.base import Held, Method, Turn
 from translate.methods.colorize import Colorize
 from translate.methods.cycle import Cycle
 from translate.methods.dcgan import Dcgan
+from translate.methods.distill import Distill
 from translate.methods.pix2pix import Pix2Pix
 from translate.methods.style import Style
 
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     "dcgan": Dcgan,
     "style": Style,
     "adain": Adain,
+    "distill": Distill,
 }
 
 

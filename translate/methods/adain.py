@@ -102,7 +102,7 @@ class Adain(Method):
 
     def compile_networks(self) -> None:
         for layer in self.generator.trained:
-            layer.compile()
+            layer.compile(dynamic=False)
 
     def step(self, batch: Batch, index: int) -> Iterator[Turn]:
         content, style = self._losses(self.generator, *batch.oriented(self.direction))

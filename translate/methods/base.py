@@ -1,7 +1,7 @@
 """What every training method is: a set of networks and the game that trains them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -67,6 +67,16 @@ class Method(nn.Module, ABC):
         """`usual`, where it depends on settings that were `chosen`, flat by name and not yet checked."""
         return cls.usual
 
+    @classmethod
+    def suited(cls, settings: Any) -> type["Method"]:
+        """The class that plays with `settings`: a method may have one for each kind of data."""
+        return cls
+
+    @staticmethod
+    def models(settings: Any) -> Mapping[str, Path]:
+        """Trained models to learn from, run folders or files, by the keyword that hands each over once it is loaded."""
+        return {}
+
     guarded: ClassVar[frozenset[str]] = frozenset()
     """Settings that may change when a run is resumed: what they lead to is checked then, by the extra state."""
 
@@ -81,6 +91,14 @@ class Method(nn.Module, ABC):
 
     compilable: bool = True
     """Whether torch.compile can take the networks: not where a loss holds a gradient."""
+
+    takes_bf16: bool = False
+    """Whether bf16 is known to train it as well as fp32 does, so that it may be chosen unasked."""
+
+    graphable: bool = False
+    """Whether a round can be recorded once and replayed: nothing in it looks at a value, and of `index` it depends on
+    `variant` alone.
+    """
 
     notices: tuple[str, ...] = ()
     """What a user should know about how the settings were read, one sentence each."""
@@ -127,7 +145,11 @@ class Method(nn.Module, ABC):
     def compile_networks(self) -> None:
         """Have torch.compile take what is called in training."""
         for network in self.children():
-            network.compile()
+            network.compile(dynamic=False)
+
+    def variant(self, index: int) -> Hashable:
+        """What kind of round number `index` is, where not all do the same."""
+        return None
 
     @abstractmethod
     def optimizers(self) -> dict[str, Optimizer]:

@@ -45,8 +45,8 @@ class Cycle(Method):
         self.discriminator_b = parts.make_discriminator(settings, b, size)
         self.pool_a = ImagePool(settings.pool)
         self.pool_b = ImagePool(settings.pool)
-        self.judge = Judge(settings)
-        self.compilable = self.judge.compilable
+        self.judge = Judge(settings, together=parts.together(settings, self.discriminator_a))
+        self.takes_bf16 = self.graphable = self.compilable = self.judge.compilable
         # An image of one channel count cannot stay what it is in a domain of another.
         self.identity = settings.identity if a == b else 0.0
         if settings.identity and a != b:

@@ -96,9 +96,9 @@ class Dcgan(Method):
         return {"labels": self.labels, "noise": self.config.noise, "spherical": self.config.spherical}
 
     def compile_networks(self) -> None:
-        self.generator.compile()
+        self.generator.compile(dynamic=False)
         critic: Any = self.discriminator
-        critic.heads = torch.compile(critic.heads)  # what is called in place of forward
+        critic.heads = torch.compile(critic.heads, dynamic=False)  # what is called in place of forward
 
     def plan(self, total: int) -> None:
         self._total = total

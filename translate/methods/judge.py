@@ -26,16 +26,18 @@ class Judge(nn.Module):
     """Holds no weights, but the state of an objective that has one (BEGAN's k).
 
     `halved`: D's terms are halved, as both translators' papers do to slow D down; not beside a penalty, whose weight
-    is balanced against the whole of them (Gulrajani et al. 2017).
+    is balanced against the whole of them (Gulrajani et al. 2017). `together`: made and real images of one shape may go
+    through the discriminator in one pass.
     """
 
-    def __init__(self, settings: AdversarialSettings, *, halved: bool = True) -> None:
+    def __init__(self, settings: AdversarialSettings, *, halved: bool = True, together: bool = False) -> None:
         super().__init__()
         kind = OBJECTIVES[settings.objective]
         options = {name: getattr(settings, name) for name in kind.options}
         self.objective = kind(**{name: value for name, value in options.items() if value is not None})
         self.penalties = settings.penalties
         self.every = settings.penalty_every
+        self.together = together
         self.weight_clip = settings.weight_clip
         self.share = 0.5 if halved and not self.penalties else 1.0
 
@@ -46,9 +48,12 @@ class Judge(nn.Module):
 
     def discriminator(self, discriminate: Discriminate, real: Tensor, fake: Tensor, index: int = 0) -> Judged:
         """What D lowers on `real` and `fake` (detached) at step `index`."""
-        # Fakes first, as in the published training: batch norm's running statistics depend on the order.
-        judged = discriminate(fake)
-        seen = discriminate(real)
+        if self.together and fake.shape == real.shape:
+            judged, seen = discriminate(torch.cat([fake.to(real.dtype), real])).split([len(fake), len(real)])
+        else:
+            # Fakes first, as in the published training: batch norm's running statistics depend on the order.
+            judged = discriminate(fake)
+            seen = discriminate(real)
         losses = self.terms(seen, judged) | self.penalise(discriminate, real, fake, index)
         return Judged(losses, self.signals(seen, judged, real, fake))
 

@@ -66,6 +66,14 @@ def adam(settings: AdversarialSettings, rate: float, *modules: nn.Module) -> Ada
     return Adam(parameters, lr=rate, betas=(settings.beta1, settings.beta2), fused=True)
 
 
+def together(settings: AdversarialSettings, discriminator: nn.Module) -> bool:
+    """Whether real and made images may go through `discriminator` in one pass with the same answers.
+
+    Not where a norm mixes a batch, nor where each pass moves the estimate of spectral norms on.
+    """
+    return bool(discriminator.per_image) and not settings.spectral_norm
+
+
 def optimizer(settings: NoiseSettings, rate: float, *modules: nn.Module) -> Optimizer:
     """Adam, or RMSprop with the decay of 0.9 that the course's framework has."""
     if settings.optimizer == "adam":

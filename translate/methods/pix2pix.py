@@ -41,8 +41,8 @@ class Pix2Pix(Method):
         source, target = channels if direction == "AtoB" else channels[::-1]
         self.generator = parts.make_generator(settings, source, target, size)
         self.discriminator = parts.make_discriminator(settings, source + target, size)
-        self.judge = Judge(settings)
-        self.compilable = self.judge.compilable
+        self.judge = Judge(settings, together=parts.together(settings, self.discriminator))
+        self.takes_bf16 = self.graphable = self.compilable = self.judge.compilable
 
     def optimizers(self) -> dict[str, Optimizer]:
         rates = parts.rates(self.config)
@@ -56,8 +56,9 @@ class Pix2Pix(Method):
         (fake,) = parts.run(self.generator, source)
 
         def discriminate(output: Tensor) -> Tensor:
-            # Conditional: D sees the input beside the output. A penalty may ask for several outputs an input.
-            return self.discriminator(torch.cat([source, output.to(source.dtype)], dim=1))
+            # Conditional: D sees the input beside the output. There may be several outputs an input, one after another.
+            inputs = source.repeat(len(output) // len(source), 1, 1, 1)
+            return self.discriminator(torch.cat([inputs, output.to(source.dtype)], dim=1))
 
         yield Turn("D", *self.judge.discriminator(discriminate, target, fake.detach(), index))
         self.judge.constrain(self.discriminator)
