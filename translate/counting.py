@@ -6,11 +6,11 @@ what goes through an image value by value does not.
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -25,11 +25,21 @@ def count_step(method: Method, batch: Batch, index: int = 0) -> float:
 
     Shapes alone go through the round, unless the method must look at values: then it is computed, on a copy.
     """
-    fake = FakeTensorMode(allow_non_fake_inputs=True)
-    try:
-        return _counted(method, batch, index, fake.from_tensor)
-    except RuntimeError:  # what torch raises where a shape is asked for its values
-        return _counted(method, batch, index, Tensor.clone)
+    with suppress(RuntimeError, NotImplementedError):  # what torch raises where a shape is asked for its values
+        return _counted(method, batch, index, _without_values)
+    with suppress(RuntimeError):  # fake tensors go together with others, but take seconds to import
+        return _counted(method, batch, index, _fake())
+    return _counted(method, batch, index, Tensor.clone)
+
+
+def _without_values(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="meta")
+
+
+def _fake() -> Shape:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode(allow_non_fake_inputs=True).from_tensor
 
 
 def _counted(method: Method, batch: Batch, index: int, shape: Shape) -> float:

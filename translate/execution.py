@@ -63,6 +63,12 @@ def choose(
     return _ordered(chosen, settings.channels_last, method, device)
 
 
+def depends_on_work(settings: TrainingSettings, method: Method, device: torch.device) -> bool:
+    """Whether what is chosen depends on how many operations a step has."""
+    precision = settings.precision == "auto" and device.type == "cpu" and method.takes_bf16 and has_bf16(device)
+    return precision or (settings.execution == "auto" and not settings.deterministic and method.compilable)
+
+
 def _precision(settings: TrainingSettings, method: Method, device: torch.device, operations: float) -> str:
     if settings.precision != "auto":
         return settings.precision

@@ -263,13 +263,13 @@ class _Flight:
 
     def _largest_batch(self, line: Line | None) -> int | None:
         if line is None or line.slope <= 0:
-            return None
+            return 0 if line and line.fixed > self.room else None
         most = int((self.room - line.fixed) / (line.slope * self.side**2))
         return max(0, min(most, len(self.ready.train)))
 
     def _largest_size(self, line: Line | None, multiple: int, minimum: int) -> int | None:
         if line is None or line.slope <= 0:
-            return None
+            return 0 if line and line.fixed > self.room else None
         side = (max(0.0, self.room - line.fixed) / (line.slope * self.data.batch_size)) ** 0.5
         fitting = int(min(side, LARGEST)) // multiple * multiple
         return fitting if fitting >= minimum else 0

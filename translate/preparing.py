@@ -18,7 +18,7 @@ from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold
 from translate.data.batch import Batch
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError
-from translate.execution import WORTH_BF16, choose_device, configure_backends
+from translate.execution import WORTH_BF16, choose_device, configure_backends, depends_on_work
 from translate.log import import_board
 from translate.methods import Method, find_method
 from translate.networks.blocks import Generator
@@ -72,7 +72,9 @@ class Prepared:
         return Trainer(method, self.chosen.training, self.total, self.batches, self.device, operations)
 
     def operations(self, method: Method) -> float:
-        """Operations of the first step; 0 where they are so few that how they are executed does not matter."""
+        """Operations of the first step; 0 where how it is executed does not depend on them."""
+        if not depends_on_work(self.chosen.training, method, self.device):
+            return 0.0
         pixels = sum(part.numel() // part.shape[1] for part in (self.first.a, self.first.b) if part is not None)
         most = MOST_MEETINGS * pixels * sum(p.numel() for p in method.parameters())
         if most * self.chosen.training.accumulate < WORTH_BF16:
