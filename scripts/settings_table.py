@@ -12,7 +12,7 @@ from translate.methods import METHODS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: made by scripts/settings_table.py -->", "<!-- end of settings -->"
-FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "compile", "workers", "seed"]
+FLAGS = ["epochs", "steps", "batch_size", "size", "direction", "device", "precision", "execution", "workers", "seed"]
 FLAGS += ["skip_bad", "on_trouble"]
 
 

@@ -1,5 +1,6 @@
 """How steps are executed: what is chosen, and that every way gives the numbers of the plain one."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,8 +24,9 @@ GPU = torch.device("cuda")
 
 def chosen(mode: str = "cycle", operations: float = 1e12, steps: int = 100, **settings: Any) -> execution.Execution:
     device, values = settings.pop("on", CPU), settings.pop("values", {})
+    one_size = settings.pop("one_size", True)
     asked = TrainingSettings.checked({"steps": steps, **settings})
-    return execution.choose(asked, make(mode, **values), device, operations, steps)
+    return execution.choose(asked, make(mode, **values), device, operations, steps, one_size)
 
 
 @pytest.fixture
@@ -53,10 +55,11 @@ def test_auto_compiles_long_runs_only():
     short, long = chosen(steps=100), chosen(steps=2000)
     assert not short.compile
     assert long.compile
-    assert long.channels_last
+    assert not long.channels_last
     assert not chosen("pix2pix", steps=100_000).compile  # on a CPU it is slower compiled
     assert chosen("pix2pix", steps=100_000, on=GPU).compile
     assert not chosen(steps=2000, deterministic=True).compile
+    assert not chosen(steps=2000, one_size=False).compile
 
 
 @pytest.mark.usefixtures("bf16")
@@ -74,9 +77,43 @@ def test_a_graph_that_cannot_be_is_said_so(monkeypatch: pytest.MonkeyPatch):
     assert (found.compile, found.graph) == (False, False)
     assert found.notices == ("Not compiled: there is no compiler.", "No CUDA graph: cpu has none.")
     assert chosen("dcgan", execution="graph", on=GPU).notices[0].startswith("No CUDA graph: this method decides")
+    assert "fp32" in chosen(execution="graph", precision="64", on=GPU).notices[0]
+    dropped = chosen(execution="graph", checkpointing=True, values={"dropout": 0.5}, on=GPU)
+    assert "draws dropout a second time" in dropped.notices[0]
 
 
-def test_channels_last_is_not_for_eager_instance_norm():
+class InductorError(RuntimeError):
+    """As torch's compiler raises it."""
+
+
+InductorError.__module__ = "torch._inductor.exc"
+
+
+@pytest.mark.parametrize(
+    ("mode", "network_of_both_turns"), [("pix2pix", "discriminator"), ("cycle", "discriminator_a")]
+)
+def test_what_cannot_be_compiled_goes_on_plain_with_a_notice(mode: str, network_of_both_turns: str):
+    """The compiler gives up in the second turn of the first round, when one player has moved already."""
+    plain, compiled = trainer(mode), trainer(mode, execution="eager")
+
+    def gives_up(*given: Any, **named: Any) -> Any:
+        if any(optimizer.state for optimizer in compiled.optimizers.values()):
+            raise InductorError("no compiler")
+        return network.forward(*given, **named)
+
+    network = dict(compiled.method.named_children())[network_of_both_turns]
+    network._compiled_call_impl = gives_up
+    compiled.execution = replace(compiled.execution, compile=True)
+    compiled._untried = True
+    for _ in range(2):
+        plain.advance([batch(mode=mode)])
+        compiled.advance([batch(mode=mode)])
+    assert same(weights(plain), weights(compiled))
+    assert not compiled.execution.compile
+    assert "no compiler" in compiled.take_notices()[0]
+
+
+def test_channels_last_is_not_for_instance_norm_on_a_cpu():
     """torch's gradient of F.instance_norm of one image is wrong where what comes from above lies channels last."""
     found = chosen(channels_last=True)
     assert not found.channels_last
@@ -137,6 +174,14 @@ def test_squares_are_the_same_convolution_with_the_same_gradients(size: int):
     assert not suits(torch.zeros(8, 5, 3, 3), torch.zeros(1, 5, 14, 14))
     kernel = layer.conv.weight[..., :3, :3]
     assert convolve_in_squares(torch.zeros(1, 5, 14, 12).double(), kernel, None).shape == (1, 3, 12, 10)
+
+
+def test_a_convolution_of_each_channel_by_itself_is_not_for_squares():
+    layer = Padded(3, 3, 3, padding="reflect", bias=False, groups=3)
+    images = torch.randn(1, 3, 8, 8)
+    wanted = layer(images)
+    layer.in_squares = True
+    assert torch.equal(layer(images), wanted)
 
 
 def test_a_cpu_trains_in_squares():

@@ -69,7 +69,10 @@ def test_each_kind_and_shape_has_its_own_graph_and_too_many_end_them():
         for _ in range(WARM_UP + 1):
             graphs([Batch(torch.ones(1, 3, size, size), None, ("file",))], size)
     assert len(recorder.calls) == MOST
-    assert "more than 8 shapes" in graphs.failure
+    assert "more shapes than the 8" in graphs.take_notice()
+    assert graphs.take_notice() == ""
+    again = graphs([Batch(torch.ones(1, 3, 8, 8), None, ("file",))], 8)
+    assert again.values.item() == 3 * 8 * 8
 
 
 def test_a_round_that_cannot_be_recorded_is_played_as_it_is():
@@ -79,7 +82,7 @@ def test_a_round_that_cannot_be_recorded_is_played_as_it_is():
     graphs = Graphs(squared, fails)
     for _ in range(WARM_UP + 3):
         assert graphs([batch(count=1)], None).values.numel() == 1
-    assert graphs.failure == "operation not permitted when stream is capturing"
+    assert graphs.take_notice() == "no CUDA graph from here on, operation not permitted when stream is capturing."
 
 
 def test_a_run_with_graphs_has_the_weights_of_one_without_and_goes_on_after_a_restore():
@@ -110,7 +113,7 @@ def test_what_a_graph_cannot_do_ends_them_with_one_notice():
         raise RuntimeError("no")
 
     trained._graphs = Graphs(trained._round, fails)
-    for _ in range(WARM_UP + 3):  # the first round is of another kind
+    for _ in range(WARM_UP + 3):
         trained.advance([batch()])
-    assert trained.take_notices() == [f"No CUDA graph from step {WARM_UP + 2} on: no."]
+    assert trained.take_notices() == [f"Step {WARM_UP + 1}: no CUDA graph from here on, no."]
     assert trained.take_notices() == []

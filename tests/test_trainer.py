@@ -15,7 +15,8 @@ from translate.data.batch import Batch
 from translate.errors import ConfigError, TrainingError
 from translate.execution import choose_device
 from translate.methods import METHODS
-from translate.trainer import Trainer, seed_step
+from translate.stepping import seed_step
+from translate.trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -121,7 +121,9 @@ def average(values: list[Tensor]) -> list[Tensor]:
     """Mean of each of `values` (scalars) over the processes, detached, in one exchange."""
     if world() == 1 or not values:
         return [value.detach() for value in values]
-    together = torch.stack([value.detach().to(_device(), torch.float64) for value in values])
+    own = values[0].device  # of a GPU they are not fetched one by one
+    place = own if own.type == "cuda" else _device()
+    together = torch.stack([value.detach().to(place, torch.float64) for value in values])
     dist.all_reduce(together)
     together /= world()
     return [mean.to(value.device, value.dtype) for mean, value in zip(together, values, strict=True)]

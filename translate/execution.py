@@ -40,9 +40,16 @@ class Execution:
 
 
 def choose(
-    settings: TrainingSettings, method: Method, device: torch.device, operations: float, steps: int
+    settings: TrainingSettings,
+    method: Method,
+    device: torch.device,
+    operations: float,
+    steps: int,
+    one_size: bool = True,
 ) -> Execution:
     """Decide by what is asked for, by what `method` and `device` can, and by `operations` a step over all `steps`.
+
+    `one_size`: all batches are of one shape. Each other one would be compiled anew.
 
     Nothing is decided by the clock: the same run on the same machine is always executed in the same way. Raises
     ConfigError if the method cannot be compiled but should be.
@@ -55,11 +62,11 @@ def choose(
     if automatic:
         worth = WORTH_COMPILING.get(device.type, float("inf"))
         gains = device.type == "cuda" or (precision == "bf16" and _normalises_instances(method))
-        compiles = method.compilable and gains and operations * steps >= worth
+        compiles = one_size and method.compilable and gains and operations * steps >= worth
     if settings.execution == "auto":
-        graphs = device.type == "cuda" and method.graphable and distributed.world() == 1
+        graphs = device.type == "cuda" and one_size and method.graphable and distributed.world() == 1
     chosen = Execution(precision, compiles, graphs, False)
-    chosen = _possible(chosen, method, device, silent=settings.execution == "auto")
+    chosen = _possible(chosen, settings, method, device)
     return _ordered(chosen, settings.channels_last, method, device)
 
 
@@ -76,38 +83,45 @@ def _precision(settings: TrainingSettings, method: Method, device: torch.device,
     return "bf16" if quick else "32"
 
 
-def _possible(chosen: Execution, method: Method, device: torch.device, *, silent: bool) -> Execution:
-    """`chosen` without what cannot be here, each with a notice; of what nobody asked for only if it would be usual."""
+def _possible(chosen: Execution, settings: TrainingSettings, method: Method, device: torch.device) -> Execution:
+    """`chosen` without what cannot be here, each with a notice."""
     notices = []
     if chosen.compile and (reason := cannot_compile(device.type)):
         notices.append(f"Not compiled: {reason}.")
         chosen = replace(chosen, compile=False)
-    if chosen.graph:
-        reason = ""
-        if device.type != "cuda":
-            reason = f"{device.type} has none"
-        elif not method.graphable:
-            reason = "this method decides things within a step"
-        elif distributed.world() > 1:
-            reason = "several processes exchange gradients within a step"
-        if reason:
-            notices += [] if silent else [f"No CUDA graph: {reason}."]
-            chosen = replace(chosen, graph=False)
+    if chosen.graph and (reason := _no_graph(chosen, settings, method, device)):
+        notices.append(f"No CUDA graph: {reason}.")
+        chosen = replace(chosen, graph=False)
     return replace(chosen, notices=tuple(notices))
+
+
+def _no_graph(chosen: Execution, settings: TrainingSettings, method: Method, device: torch.device) -> str:
+    """Why rounds cannot be recorded, "" if they can."""
+    if device.type != "cuda":
+        return f"{device.type} has none"
+    if not method.graphable:
+        return "this method decides things within a step"
+    if distributed.world() > 1:
+        return "several processes exchange gradients within a step"
+    if chosen.precision == "64":
+        return "it keeps the learning rate in fp32"
+    if settings.checkpointing and any(isinstance(m, nn.Dropout) and m.p > 0 for m in method.modules()):
+        return "checkpointing draws dropout a second time"
+    return ""
 
 
 def _ordered(chosen: Execution, asked: bool | None, method: Method, device: torch.device) -> Execution:
     """`chosen` with its order in memory."""
-    if asked and not chosen.compile and _normalises_instances(method):
-        # Seen in torch 2.15 on a CPU: the gradient of one image by F.instance_norm is wrong where what comes from
-        # above lies channels last, by more than its own size.
-        notice = "Not channels last: instance norm has wrong gradients in that order unless it is compiled."
-        return replace(chosen, notices=(*chosen.notices, notice))
+    if device.type == "cpu" and _normalises_instances(method):
+        # Seen in torch 2.15: the gradient of one image by F.instance_norm is wrong where what comes from above lies
+        # channels last, by more than its own size. Compiled it is right, but torch may give up compiling at any time.
+        notice = "Not channels last: on a CPU torch's instance norm has wrong gradients in that order."
+        return replace(chosen, notices=(*chosen.notices, notice)) if asked else chosen
     if asked is not None:
         return replace(chosen, channels_last=asked)
-    # Eager, a CPU's convolutions gain nothing by it.
-    eager = device.type == "cuda" and not _normalises_instances(method)
-    return replace(chosen, channels_last=chosen.precision == "bf16" and (chosen.compile or eager))
+    # Eager, instance norm makes copies of what lies so; a CPU gains nothing by it.
+    gains = device.type == "cuda" and (chosen.compile or not _normalises_instances(method))
+    return replace(chosen, channels_last=chosen.precision == "bf16" and gains)
 
 
 def _normalises_instances(method: nn.Module) -> bool:
@@ -132,22 +146,37 @@ def cannot_compile(kind: str) -> str:
     try:
         torch.compile(lambda one: one + 1, dynamic=False)(torch.zeros(64, device=kind))
     except Exception as error:  # whatever a compiler, its driver or its absence may raise
-        return f"{type(error).__name__}, {' '.join(str(error).split())[:160]}"
+        return in_short(error)
     return ""
 
 
-def configure_backends(settings: TrainingSettings, device: torch.device) -> None:
-    """Set what torch keeps for the whole process: threads, TF32, deterministic kernels."""
+def of_compiler(error: Exception) -> bool:
+    """Whether torch's compiler, or one that it calls, has raised `error`."""
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor", "triton"))
+
+
+def in_short(error: Exception) -> str:
+    """`error` in a line."""
+    return f"{type(error).__name__}, {' '.join(str(error).split())[:160]}"
+
+
+def configure_backends(settings: TrainingSettings, device: torch.device, one_size: bool = True) -> None:
+    """Set what torch keeps for the whole process: threads, TF32, the GPU in use, deterministic kernels.
+
+    `one_size`: all batches are of one shape, so that it pays to try which kernels are the fastest for it.
+    """
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = settings.tf32
     if device.type == "cuda":
+        if device.index is not None:
+            torch.cuda.set_device(device)  # events, graphs and their streams belong to the one in use
         if settings.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         # warn_only: a layer without a deterministic kernel is named by torch and trains all the same.
         torch.use_deterministic_algorithms(settings.deterministic, warn_only=True)
-        torch.backends.cudnn.benchmark = not settings.deterministic
+        torch.backends.cudnn.benchmark = one_size and not settings.deterministic
 
 
 def choose_device(name: str) -> torch.device:

@@ -1,19 +1,21 @@
 """Measuring the memory of steps, and telling from some of them what others would take."""
 
 import io
+import math
 import re
 import time
 from collections.abc import Generator as Yielding
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from translate.data.batch import Batch
+from translate.networks.blocks import Generator
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -45,6 +47,12 @@ class Line:
     def at(self, pixels: int) -> float:
         return self.fixed + self.slope * pixels
 
+    def most(self, room: int) -> int | None:
+        """Pixels of the largest step that `room` bytes hold; None: any."""
+        if self.slope <= 0:
+            return 0 if self.fixed > room else None
+        return max(0, int((room - self.fixed) / self.slope))
+
 
 def fitted(done: Sequence[Measured]) -> Line | None:
     """The line through the last two measurements, or through the last one and what was held before it."""
@@ -72,14 +80,25 @@ def cut(batch: Batch, images: int, side: int | None) -> Batch:
     return Batch(cast(Tensor, taken(batch.a)), taken(batch.b), (batch.files * images)[:images], taken(batch.labels))
 
 
+def sizes(generators: Iterable[nn.Module], any_size: bool) -> tuple[int, int, bool]:
+    """Of what the crop must be a multiple, how small it may be, and whether it may be another at all."""
+    known = [network for network in generators if isinstance(network, Generator)]
+    multiple = math.lcm(*(network.multiple for network in known))
+    return multiple, max((network.minimum for network in known), default=1), any_size and bool(known)
+
+
 def again(batch: Batch) -> Yielding[Batch, None, None]:
     while True:
         yield batch
 
 
+def device_name(device: torch.device) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
 def held(device: torch.device) -> int | None:
     """Bytes of memory held now; None: unknown."""
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else _status("VmRSS")
+    return torch.cuda.memory_reserved(device) if device.type == "cuda" else _status("VmRSS")
 
 
 def forget_peak(device: torch.device) -> None:
@@ -94,7 +113,7 @@ def forget_peak(device: torch.device) -> None:
 def peak(device: torch.device) -> int | None:
     """Bytes of memory held at the peak; None: unknown."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_reserved(device)
     return _status("VmHWM") if device.type == "cpu" else None
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +27,9 @@ Record = Callable[[Callable[[], Played]], tuple[Callable[[], None], Played]]
 """Records what a call does, without doing it: what does it again, and where the results will then lie."""
 
 WARM_UP = 3
-"""Rounds of a kind that are played before it is recorded: in them libraries choose their kernels and take memory."""
+"""Rounds of a shape that are played before one is recorded: in them libraries choose their kernels and take memory."""
 MOST = 8
-"""Graphs that are kept; each holds the memory of a round."""
+"""Graphs that are kept; what comes in further shapes is played as it is."""
 
 
 class Graphs:
@@ -41,18 +41,17 @@ class Graphs:
 
     def __init__(self, round_: Round, record: Record | None = None) -> None:
         self._round = round_
-        self._record = record or record_on_gpu
+        self._record = record or Recorder()
         self._graphs: dict[Hashable, tuple[list[Batch], Callable[[], None], Played]] = {}
         self._seen: Counter[Hashable] = Counter()
-        self.failure = ""
-        """Why there are no more graphs, if there are not; rounds are then played as they are."""
+        self._notice = ""
+        self._over = False
 
     def __call__(self, batches: Sequence[Batch], kind: Hashable) -> Played:
-        key = (kind, tuple(shape for batch in batches for shape in _shapes(batch)))
-        if key not in self._graphs:
-            self._seen[key] += 1
-            if self.failure or self._seen[key] <= WARM_UP or not self._recorded(key, batches, kind):
-                return self._round(batches, kind)
+        shapes = tuple(shape for batch in batches for shape in _shapes(batch))
+        key = (kind, shapes)
+        if key not in self._graphs and not self._recorded(key, batches, kind, shapes):
+            return self._round(batches, kind)
         held, replay, played = self._graphs[key]
         for own, given in zip(held, batches, strict=True):
             _fill(own, given)
@@ -64,28 +63,58 @@ class Graphs:
         self._graphs.clear()
         self._seen.clear()
 
-    def _recorded(self, key: Hashable, batches: Sequence[Batch], kind: Hashable) -> bool:
+    def take_notice(self) -> str:
+        """Why rounds are played as they are, in a sentence, where that is news; else ""."""
+        taken, self._notice = self._notice, ""
+        return taken
+
+    def _warm(self, shapes: Hashable) -> bool:
+        if len(self._seen) >= 4 * MOST and shapes not in self._seen:
+            return False  # sizes that hardly ever come again need not be counted
+        self._seen[shapes] += 1
+        return self._seen[shapes] > WARM_UP
+
+    def _recorded(self, key: Hashable, batches: Sequence[Batch], kind: Hashable, shapes: Hashable) -> bool:
+        if self._over or not self._warm(shapes):
+            return False
         if len(self._graphs) == MOST:
-            self.failure = f"rounds come in more than {MOST} shapes"
+            self._over = True
+            self._notice = f"batches come in more shapes than the {MOST} that have CUDA graphs; others run eagerly."
             return False
         held = [_like(batch) for batch in batches]
         try:
             self._graphs[key] = (held, *self._record(lambda: self._round(held, kind)))
         except RuntimeError as error:
-            self.failure = " ".join(str(error).split())[:200]
-            self.forget()
+            self._over = True
+            self._notice = f"no CUDA graph from here on, {' '.join(str(error).split())[:200]}."
+            self._graphs.clear()
             return False
         return True
 
 
-def record_on_gpu(call: Callable[[], Played]) -> tuple[Callable[[], None], Played]:
-    """Record `call` as a CUDA graph; raises RuntimeError if it does what a graph cannot hold."""
-    graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    # Thread by thread: another one that pins batches meanwhile has nothing to do with it.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        played = call()
-    return graph.replay, played
+class Recorder:
+    """Records CUDA graphs. All share their memory: they follow each other, and what they leave is copied at once."""
+
+    def __init__(self) -> None:
+        self._memory: Any = None
+
+    def __call__(self, call: Callable[[], Played]) -> tuple[Callable[[], None], Played]:
+        """Record `call`; raises RuntimeError if it does what a graph cannot hold."""
+        graph = torch.cuda.CUDAGraph()
+        self._memory = self._memory or torch.cuda.graph_pool_handle()
+        stream = torch.cuda.current_stream()
+        torch.cuda.synchronize()
+        try:
+            # Thread by thread: another one that pins batches meanwhile has nothing to do with it.
+            with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
+                played = call()
+        except RuntimeError as error:
+            # Up to torch 2.11 a capture that fails leaves its stream in use and the generator in its midst.
+            torch.cuda.set_stream(stream)
+            generator = torch.cuda.default_generators[torch.cuda.current_device()]
+            generator.graphsafe_set_state(generator.clone_state())
+            raise RuntimeError(str(error.__context__ or error)) from error
+        return graph.replay, played
 
 
 def _shapes(batch: Batch) -> list[Hashable]:

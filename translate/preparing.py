@@ -69,7 +69,8 @@ class Prepared:
         """A trainer of `method`, at its first step."""
         method = self.method(display)
         operations = self.operations(method)
-        return Trainer(method, self.chosen.training, self.total, self.batches, self.device, operations)
+        one_size = self.chosen.data.preprocess != "none"
+        return Trainer(method, self.chosen.training, self.total, self.batches, self.device, operations, one_size)
 
     def operations(self, method: Method) -> float:
         """Operations of the first step; 0 where how it is executed does not depend on them."""
@@ -121,7 +122,7 @@ def prepared(
     folder = Path(out) / (f"{root.resolve().name}-{mode}" if name is None else _plain(name))
     chosen, notices = _settings(root, mode, folder, resume, config, asked)
     device = choose_device(distributed.own_device(chosen.training.device))
-    configure_backends(chosen.training, device)
+    configure_backends(chosen.training, device, chosen.data.preprocess != "none")
     began = not distributed.started()
     distributed.start(device.type)
     try:

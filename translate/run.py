@@ -110,6 +110,10 @@ class Run:
             )
         self._refuse_other_labels()
         self.best = self._best_so_far()
+        if state.get("execution", str(self.trainer.execution)) != str(self.trainer.execution):
+            self.notices.append(
+                f"The run was executed otherwise, with {state['execution']}: it does not go on exactly."
+            )
         if state["fingerprint"] != self.fingerprint:
             self.notices.append("The data set has changed since the run was saved: it does not go on exactly.")
         if len(state["processes"]) != distributed.world():
@@ -152,7 +156,7 @@ class Run:
         step, ends = self.trainer.step, self.trainer.step == self.trainer.total
         validates = _due(step, self.settings.validate_every, ends) or self.trainer.method.looks(step)
         samples = _due(step, self.settings.sample_every, ends)
-        if validates or samples or self.watch.due(step):
+        if validates or samples or self.watch.due(step) or step % self.settings.report_every == 0:
             self.trainer.check_finite()
         report = self._report() if ends or step % self.settings.report_every == 0 else None
         began = time.perf_counter()

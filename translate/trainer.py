@@ -5,8 +5,8 @@ torch's random generators are seeded from (seed, number, process). So there is n
 or a validation between two steps changes nothing.
 """
 
-import copy
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from translate.finite import FiniteCheck, refuse
 from translate.graphed import Graphs, Played
 from translate.methods import Method
 from translate.networks.blocks import Padded
+from translate.stepping import add, moved, parameters_of, plain_copy, seed_step, together
 
 UPDATE_EVERY = 11
 """Steps from one measurement of how far a player's weights move to the next: it costs a copy of them.
@@ -35,8 +36,8 @@ class Trainer:
     """Holds a method, its optimizers and the number of steps done.
 
     `total` is in optimizer steps, `batches` is how many batches an epoch has; the learning rate is counted in epochs
-    if settings.epochs is set, else in steps. `operations` of a step help to decide how it is executed. Raises
-    ConfigError if the method cannot be compiled but should be.
+    if settings.epochs is set, else in steps. `operations` of a step, and whether all batches are of `one_size`, help to
+    decide how it is executed. Raises ConfigError if the method cannot be compiled but should be.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class Trainer:
         batches: int,
         device: torch.device,
         operations: float = 0,
+        one_size: bool = True,
     ) -> None:
         self.settings = settings
         self.total = total
         self.batches = batches
         self.device = device
-        self.execution = execution.choose(settings, method, device, operations, total)
+        self.execution = execution.choose(settings, method, device, operations, total, one_size)
         self._notices = list(self.execution.notices)
         self.dtype = DTYPES[self.execution.precision]
         self.memory_format = torch.channels_last if self.execution.channels_last else torch.contiguous_format
@@ -68,7 +70,7 @@ class Trainer:
         self.rates = {player: optimizer.param_groups[0]["lr"] for player, optimizer in self.optimizers.items()}
         self._graphs = Graphs(self._round) if self.execution.graph else None
         self._prepare_optimizers()
-        self._exchanges = {player: Exchange(_parameters(o)) for player, o in self.optimizers.items()}
+        self._exchanges = {player: Exchange(parameters_of(o)) for player, o in self.optimizers.items()}
         self._rates = dict(self.rates)
         self.rate_scale = 1.0
         """What the learning rates are multiplied by besides the schedule, once training has run into trouble."""
@@ -79,9 +81,10 @@ class Trainer:
         self._makers = {
             player
             for player, optimizer in self.optimizers.items()
-            if any(id(p) in made for p in _parameters(optimizer))
+            if any(id(p) in made for p in parameters_of(optimizer))
         }
         self._finite = FiniteCheck()
+        self._untried = self.execution.compile
         if self.execution.compile:
             method.compile_networks()
 
@@ -89,17 +92,19 @@ class Trainer:
         """Do one optimizer step a player on `batches` (several: their gradients are averaged).
 
         Returns the losses as "player/name" and signs of health as "health/name", scalars on the device. Raises
-        TrainingError if a loss or gradient is not finite, no weight having changed by it: on a CPU at once, on a GPU,
-        which is not waited for, within the next steps, and at the latest when check_finite is called.
+        TrainingError if a loss or gradient is not finite: on a CPU before any weight has changed by it. A GPU is not
+        waited for: there Adam leaves the weights alone by a gradient that is not finite, and the error comes within the
+        next steps, or, so that several processes get it at the same one, when check_finite is called.
         """
-        self._finite.look(wait=self.device.type != "cuda")
+        if distributed.world() == 1 or self.device.type != "cuda":
+            self._finite.look(wait=self.device.type != "cuda")
         seed_step(self.settings.seed, self.step)
         self._set_rates()
         self.method.train()
-        moved = [batch.to(self.device, self.dtype, self.memory_format) for batch in batches]
+        here = [batch.to(self.device, self.dtype, self.memory_format) for batch in batches]
         self._files = tuple(name for batch in batches for name in batch.files)
         kind = (self.step % UPDATE_EVERY == 0, self.method.variant(self.step))
-        played = self._graphed(moved, kind) if self._graphs else self._round(moved, kind)
+        played = self._played(here, kind)
         if not self.looks_at_once:
             self._finite.leave(self.step + 1, self._files, played.checked, played.finite)
         losses = dict(zip(played.names, played.values.unbind(), strict=True))
@@ -108,13 +113,32 @@ class Trainer:
         self.step += 1
         return losses
 
-    def _graphed(self, batches: Sequence[Batch], kind: Hashable) -> Played:
-        assert self._graphs
+    def _played(self, batches: Sequence[Batch], kind: Hashable) -> Played:
+        """A round, in the way that was chosen; what cannot go on so goes on otherwise, with a notice."""
+        if self._untried:
+            return self._first_compiled(batches, kind)
+        if not self._graphs:
+            return self._round(batches, kind)
         played = self._graphs(batches, kind)
-        if self._graphs.failure:
-            self._notices.append(f"No CUDA graph from step {self.step + 1} on: {self._graphs.failure}.")
-            self._graphs = None
+        if notice := self._graphs.take_notice():
+            self._notices.append(f"Step {self.step + 1}: {notice}")
         return played
+
+    def _first_compiled(self, batches: Sequence[Batch], kind: Hashable) -> Played:
+        """The first round with compiled networks, which shows whether they can be; played again if not."""
+        self._untried = False
+        before = self.state() if distributed.world() == 1 else None
+        try:
+            return self._played(batches, kind)
+        except Exception as error:
+            if before is None or not execution.of_compiler(error):
+                raise
+            self._notices.append(f"Not compiled: {execution.in_short(error)}.")
+        self.method.leave_plain()
+        self.execution = replace(self.execution, compile=False)
+        self.restore(before)
+        seed_step(self.settings.seed, self.step)
+        return self._played(batches, kind)
 
     def _round(self, batches: Sequence[Batch], kind: Any) -> Played:
         """All turns on `batches`, which lie on the device; nothing in here waits for it unless a turn wants to skip."""
@@ -124,7 +148,7 @@ class Trainer:
         checked: dict[str, Tensor] = {}
         while turn := self._turn(games, measured, checked):
             losses.update(turn)
-        return Played(tuple(losses), _together(losses), tuple(checked), torch.isfinite(_together(checked)))
+        return Played(tuple(losses), together(losses), tuple(checked), torch.isfinite(together(checked)))
 
     def _turn(self, games: Sequence[Any], measured: bool, checked: dict[str, Tensor]) -> dict[str, Tensor]:
         """One turn of every game, then one step of its player's optimizer; empty when the games are over."""
@@ -140,12 +164,12 @@ class Trainer:
                 player, skip = turn.player, turn.skip
                 optimizer = self.optimizers[player]
                 optimizer.zero_grad(set_to_none=True)
-                parameters = _parameters(optimizer)
+                parameters = parameters_of(optimizer)
             share = {name: loss / len(games) for name, loss in turn.losses.items()}
             with self._exchanges[player].overlapping(last=place == len(games) - 1):
                 torch.stack(list(share.values())).sum().backward(inputs=parameters)
-            _add(sums, {f"{player}/{name}": loss.detach() for name, loss in share.items()})
-            _add(signals, {f"health/{name}": value.detach() / len(games) for name, value in turn.signals.items()})
+            add(sums, {f"{player}/{name}": loss.detach() for name, loss in share.items()})
+            add(signals, {f"health/{name}": value.detach() / len(games) for name, value in turn.signals.items()})
         self._exchanges[player].finish()
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         self._guard(optimizer, {**sums, f"{player}'s gradient": norm}, checked)
@@ -160,7 +184,7 @@ class Trainer:
         before = [p.detach().clone() for p in parameters] if measured else []
         optimizer.step()
         if measured:
-            signals[f"health/update_{player}"] = _moved(before, parameters)
+            signals[f"health/update_{player}"] = moved(before, parameters)
         return sums | signals
 
     def _guard(self, optimizer: torch.optim.Optimizer, values: dict[str, Tensor], checked: dict[str, Tensor]) -> None:
@@ -168,7 +192,7 @@ class Trainer:
 
         On a CPU, where looking costs nothing, that is refused at once. On a GPU the optimizer is told by a tensor.
         """
-        finite = torch.isfinite(_together(values))
+        finite = torch.isfinite(together(values))
         if self.looks_at_once:
             refuse(self.step + 1, self._files, tuple(values), finite)
         elif getattr(optimizer, "_step_supports_amp_scaling", False):
@@ -228,7 +252,7 @@ class Trainer:
     def finished(self) -> dict[Role, nn.Module]:
         """Copies of the generators as they should be used: averaged if asked for, in evaluation mode."""
         source = self._averages.networks if self._averages else self.method.generators()
-        return {direction: _plain_copy(network).eval() for direction, network in source.items()}
+        return {direction: plain_copy(network).eval() for direction, network in source.items()}
 
     @property
     def epoch(self) -> float:
@@ -244,6 +268,7 @@ class Trainer:
         return {
             "step": self.step,
             "rate_scale": self.rate_scale,
+            "execution": str(self.execution),
             "method": method,
             "processes": distributed.gather({k: v for k, v in method.items() if k.endswith("_extra_state")}),
             "optimizers": {player: to_cpu(o.state_dict()) for player, o in self.optimizers.items()},
@@ -263,37 +288,3 @@ class Trainer:
             self._averages.restore(state["averages"])
         self.step = state["step"]
         self.rate_scale = state.get("rate_scale", 1.0)
-
-
-def _add(sums: dict[str, Tensor], more: dict[str, Tensor]) -> None:
-    for name, value in more.items():
-        sums[name] = sums[name] + value if name in sums else value
-
-
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _together(scalars: dict[str, Tensor]) -> Tensor:
-    """`scalars` as one tensor (K,)."""
-    return torch.stack([value.detach() for value in scalars.values()])
-
-
-@torch.no_grad()
-def _moved(before: list[Tensor], parameters: list[nn.Parameter]) -> Tensor:
-    """The length of the way that weights have gone, relative to their own length; `before` is used up."""
-    size = nn.utils.get_total_norm(before)
-    torch._foreach_sub_(before, [p.detach() for p in parameters])
-    return nn.utils.get_total_norm(before) / size.clamp(min=1e-12)
-
-
-def _plain_copy(network: nn.Module) -> nn.Module:
-    """A copy without gradients and without the compiled form."""
-    memo: dict[int, Any] = {id(p.grad): None for p in network.parameters() if p.grad is not None}
-    return copy.deepcopy(network, memo).requires_grad_(False)
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Seed torch's generators for `step` of this process; draws of different steps and processes are unrelated."""
-    mixed = (seed * 1_000_003 + step) * 4099 + distributed.rank()
-    torch.manual_seed((mixed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**63)

@@ -147,6 +147,11 @@ class Method(nn.Module, ABC):
         for network in self.children():
             network.compile(dynamic=False)
 
+    def leave_plain(self) -> None:
+        """Take back what compile_networks did."""
+        for module in self.modules():
+            module._compiled_call_impl = None
+
     def variant(self, index: int) -> Hashable:
         """What kind of round number `index` is, where not all do the same."""
         return None

@@ -100,6 +100,10 @@ class Dcgan(Method):
         critic: Any = self.discriminator
         critic.heads = torch.compile(critic.heads, dynamic=False)  # what is called in place of forward
 
+    def leave_plain(self) -> None:
+        super().leave_plain()
+        vars(self.discriminator).pop("heads", None)
+
     def plan(self, total: int) -> None:
         self._total = total
 

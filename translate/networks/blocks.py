@@ -151,7 +151,7 @@ class Padded(nn.Module):
             images = mirror_pad(images, self.pads)
         elif self.padding == "replicate":
             images = F.pad(images, self.pads, mode="replicate")
-        if self.in_squares and self.padding != "zeros" and suits(self.conv.weight, images):
+        if self.in_squares and self.padding != "zeros" and self.conv.groups == 1 and suits(self.conv.weight, images):
             return convolve_in_squares(images, self.conv.weight, self.conv.bias)
         return self.conv(images)
 
@@ -242,7 +242,7 @@ def _statistics_over_processes(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     Each process puts its mean, sum of squared deviations and count into its own row, so that one exchange suffices;
     they combine as in Chan et al. 1979, which unlike a sum of squares does not cancel.
     """
-    count = values.new_tensor([values.numel() // values.shape[1]])
+    count = values.new_full((1,), values.numel() // values.shape[1])
     rest = [0, *range(2, values.dim())]
     mean = values.mean(dim=rest, keepdim=True)
     deviations = (values - mean).square().sum(dim=rest)
