@@ -5,6 +5,7 @@ torch's random generators are seeded from (seed, number, process). So there is n
 or a validation between two steps changes nothing.
 """
 
+import copy
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -127,7 +128,7 @@ class Trainer:
     def _first_compiled(self, batches: Sequence[Batch], kind: Hashable) -> Played:
         """The first round with compiled networks, which shows whether they can be; played again if not."""
         self._untried = False
-        before = self.state() if distributed.world() == 1 else None
+        before = copy.deepcopy(self.state()) if distributed.world() == 1 else None
         try:
             return self._played(batches, kind)
         except Exception as error:
