@@ -1,7 +1,10 @@
 """Distilling: a student of few enough operations learns what its teacher does, and is measured beside it."""
 
 import json
+import os
+import shlex
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from torch.nn import functional as F
 import translate
 from translate import checkpoint, networks
 from translate.checkpoint import About, Model
+from translate.cli.distill import RESERVED
 from translate.config import TrainingSettings
 from translate.data.batch import Batch
 from translate.distill import compare, distill
@@ -31,6 +35,7 @@ from translate.methods.students import make_student
 from translate.networks.blocks import per_image_statistics
 from translate.networks.init import initialise
 from translate.networks.operations import count_operations, observed, stages
+from translate.run import Run
 from translate.trainer import Trainer
 
 QUICK: dict[str, Any] = {key: value for key, value in TINY.items() if key != "size"} | {"blocks": 1, "steps": 2}
@@ -117,6 +122,23 @@ def test_where_16_are_too_many_there_are_fewer():
 def test_a_teacher_too_small_to_have_a_student_is_refused():
     with pytest.raises(ConfigError, match="so few operations that none is 30 times smaller"):
         make_student(settings(width=None, student="tiny"), built("resnet", width=2, blocks=0), 16)
+
+
+def test_the_width_that_is_advised_makes_a_smaller_student():
+    teacher = built("resnet", width=4, blocks=2)
+    with pytest.raises(ConfigError) as caught:
+        make_student(settings(width=None, student="tiny", blocks=3), teacher, 16)
+    width = int(str(caught.value).split("--set width=")[1].split()[0])
+    student = make_student(settings(width=width, student="tiny", blocks=3), teacher, 16)
+    assert 2 * count_operations(student, 16) <= count_operations(teacher, 16)
+    with pytest.raises(ConfigError, match="Not even a student of 9 blocks and width 1 has half of its operations"):
+        make_student(settings(width=None, blocks=9), built("resnet", width=1, blocks=0), 16)
+
+
+def test_of_a_width_that_is_set_the_share_is_told():
+    taught = method(width=4)
+    reached = 100 * count_operations(taught.student, 16) / count_operations(taught.teacher, 16)
+    assert f"width=4 the student has {reached:.3g} % of the teacher's operations" in taught.notices[-1]
 
 
 # Lessons
@@ -215,6 +237,7 @@ def test_a_student_learns_and_its_teacher_stays():
     ("teacher", "channels", "said"),
     [
         ({"mode": "colorize"}, (3, 3), "cannot be distilled: it is of --mode colorize"),
+        ({"mode": "dcgan", "direction": "noise"}, (3, 3), "--mode dcgan. Models of pix2pix, cycle, style and distill"),
         ({"direction": "BtoA"}, (3, 3), "it translates BtoA, not AtoB. Give --direction BtoA."),
         ({}, (1, 3), r"domains have \(3, 3\) channels, those of the data set \(1, 3\)"),
     ],
@@ -230,6 +253,29 @@ def test_fit_alone_needs_to_be_told_the_teacher(pairs: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match="distill needs a teacher: `translate distill CHECKPOINT DATASET`"):
         fit(pairs, mode="distill", out=tmp_path, quiet=True, size=16, device="cpu")
     assert not list(tmp_path.glob("*distill*"))
+
+
+def test_who_the_teacher_is_stands_in_one_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, pairs: Path, tmp_path: Path
+):
+    assert {"teacher", "direction", "crop", "size", "mode"} <= RESERVED
+    for setting in (f"teacher={TEACHER}", "direction=BtoA", "crop=16"):
+        code, text = command(capsys, monkeypatch, "distill", TEACHER, pairs, "--out", tmp_path, "--set", setting)
+        assert code == 2 and f"'{setting.partition('=')[0]}' is an argument or a flag" in text
+    with pytest.raises(ConfigError, match="'teacher' is no setting of distill: checkpoint is the teacher"):
+        distill(TEACHER, pairs, out=tmp_path, quiet=True, **QUICK, teacher=TEACHER)
+    assert not list(tmp_path.glob("pairs-*"))
+
+
+def test_what_cannot_be_a_teacher_is_said_before_all_else(pairs: Path, tmp_path: Path):
+    path = tmp_path / "noise.safetensors"
+    about = About(mode="dcgan", direction="noise", channels=(3, 3), size=16)
+    checkpoint.save_model(path, {"noise": built("resnet", width=2, blocks=0)}, about)
+    with pytest.raises(ConfigError, match="The teacher cannot be distilled: it is of --mode dcgan"):
+        distill(path, pairs, out=tmp_path, quiet=True, **QUICK)
+    for end in (".onnx", ".xml", ".pt2"):
+        with pytest.raises(CheckpointError, match="a teacher is a run folder or a .safetensors file"):
+            distill(tmp_path / f"model{end}", pairs, out=tmp_path, quiet=True, **QUICK)
 
 
 # Runs
@@ -248,6 +294,8 @@ def test_a_run_is_whole_without_its_teacher(pairs: Path, teacher: Path, tmp_path
     assert (config["mode"], config["data"]["size"], config["method"]["domains"]) == ("distill", 16, "paired")
     found = json.loads((run / "distilled.json").read_text())
     assert (found["split"], found["count"], found["size"]) == ("val", 4, 16)
+    assert (found["teacher_file"], found["steps"]) == (str(teacher), 2)
+    assert (found["direction"], found["device"]) == ("AtoB", "cpu")
     sides = found["teacher"], found["student"]
     assert all(side["images_per_second"] > 0 for side in sides)
     network = checkpoint.load_model(run / "model.safetensors").networks["AtoB"]
@@ -302,6 +350,69 @@ def test_a_run_goes_on_with_its_own_teacher_only(pairs: Path, teacher: Path, tmp
     checkpoint.save_model(moved, other.networks, other.about)
     with pytest.raises(CheckpointError, match=r"learned from another teacher \(pix2pix, 0 steps\)"):
         distill(moved, pairs, **(given | {"steps": 6}), resume=True)
+
+
+@pytest.mark.parametrize("length", [{"steps": 4}, {"steps": None, "epochs": 1, "batch_size": 2}])
+def test_a_stopped_run_is_compared_when_it_is_at_its_end(
+    length: dict[str, Any],
+    pairs: Path,
+    teacher: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    after = Run.after_step
+
+    def interrupted(self: Run, *arguments: Any) -> Any:
+        if self.trainer.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return after(self, *arguments)
+
+    monkeypatch.setattr(Run, "after_step", interrupted)
+    run = distill(teacher, pairs, size="tiny", out=tmp_path / "my runs", name="one", **(QUICK | length))
+    assert checkpoint.read_header(run / "model.safetensors")["step"] == 1
+    assert not (run / "distilled.json").exists()
+    told = "".join(capsys.readouterr())
+    program, *words = shlex.split(told.split("To go on: ")[1].splitlines()[0])
+    assert program == "translate" and words[:3] == ["distill", str(teacher), str(pairs)]
+    code, text = command(capsys, monkeypatch, *words)
+    assert code == 0 and "psnr to the truth" in text
+    found = json.loads((run / "distilled.json").read_text())
+    assert (found["steps"], found["device"]) == (4, "cpu")
+
+
+def test_a_run_whose_teacher_is_gone_or_became_small_says_so(pairs: Path, teacher: Path, tmp_path: Path):
+    given = {"out": tmp_path, "quiet": True} | {key: value for key, value in QUICK.items() if key != "width"}
+    large = model(built("resnet", width=16, blocks=1))
+    checkpoint.save_model(teacher, large.networks, large.about)
+    distill(teacher, pairs, **given)
+    small = model(built("resnet", width=1, blocks=0))
+    checkpoint.save_model(teacher, small.networks, small.about)
+    with pytest.raises(CheckpointError, match="learned from another teacher .* give the former as CHECKPOINT again"):
+        distill(teacher, pairs, **given, resume=True)
+    teacher.unlink()
+    with pytest.raises(CheckpointError, match="There is no checkpoint .* and needs it to go on: put it back"):
+        distill(teacher, pairs, **given, resume=True)
+
+
+def test_a_grey_teacher_sees_a_folder_as_it_sees_any_picture(pictures: Path, teacher: Path, tmp_path: Path):
+    grey = model(built("resnet", in_channels=1, out_channels=3, width=4, blocks=1), channels=(1, 3))
+    taught = method(grey, domains="single")
+    images = batch().a
+    luma = 0.299 * images[:, :1] + 0.587 * images[:, 1:2] + 0.114 * images[:, 2:]
+    torch.testing.assert_close(taught.sides(Batch(images, None, ("file",) * 2))[0], luma)
+    checkpoint.save_model(teacher, grey.networks, grey.about)
+    run = distill(teacher, pictures, out=tmp_path, quiet=True, **QUICK, domains="single")
+    assert load(run, "cpu").channels("AtoB") == (1, 3)
+
+
+@pytest.mark.parametrize(("direction", "count"), [("AtoB", 2), ("BtoA", 3)])
+def test_each_image_is_compared_once(direction: Any, count: int, folders: Path, teacher: Path, tmp_path: Path):
+    (folders / "testA" / "testA1.png").unlink()
+    taught = model(built("resnet", width=4, blocks=1), direction=direction)
+    checkpoint.save_model(teacher, {direction: taught.networks["AtoB"]}, taught.about)
+    run = distill(teacher, folders, out=tmp_path, quiet=True, **QUICK, domains="unpaired")
+    assert json.loads((run / "distilled.json").read_text())["count"] == count
 
 
 def test_the_command_prints_both(

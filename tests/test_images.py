@@ -200,6 +200,19 @@ def test_flat_and_double_arrays_are_shaped(tmp_path: Path):
     assert picture.pixels.shape == (4, 6, 1) and picture.pixels.dtype == np.float32
 
 
+@pytest.mark.parametrize("ask", [images.read, images.read_pixels, images.size])
+def test_a_jpeg_of_12_bits_is_refused_by_name(tmp_path: Path, ask):
+    data = bytearray(save(tmp_path / "a.jpg", smooth(8, 8)).read_bytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match=r"a\.jpg: a JPEG of 12 bits a channel.*PNG or TIFF"):
+        ask(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes(data[: frame + 3])
+    with pytest.raises(ImageError, match=r"a\.jpg: .*(damaged|cut|truncated)"):
+        ask(tmp_path / "a.jpg")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".gif", ".npy", ".bmp", ".ppm"])
 @pytest.mark.parametrize("wide", [False, True])
 def test_truncated_files_are_refused_and_named(tmp_path: Path, suffix: str, wide: bool):

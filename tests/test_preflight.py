@@ -1,5 +1,9 @@
 """The preflight: measures, tells what would fit, writes nothing."""
 
+import errno
+import itertools
+import mmap
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +13,13 @@ from conftest import TINY_MODES
 from test_methods import batch, make
 from torch import nn
 
-from translate import fit, machine, preflight
+from translate import fit, gauge, machine, preflight
 from translate.counting import count_step
+from translate.data import Batch
 from translate.errors import ConfigError
-from translate.gauge import Line, Measured, cut, fitted, forget_peak, peak
+from translate.gauge import Limits, Line, Measured, cut, fitted, forget_peak, peak
 from translate.methods import METHODS
+from translate.trainer import Trainer
 
 MIB = 2**20
 
@@ -102,3 +108,95 @@ def test_several_processes_are_refused(pairs: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match="measures one process"):
         preflight(pairs, mode="pix2pix")
+
+
+ALLOCATOR = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 b."
+
+
+@pytest.mark.parametrize("error", [RuntimeError(ALLOCATOR), MemoryError()])
+def test_a_step_that_memory_does_not_hold_is_told_of(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    """One image fits and eight do not: no more than seven are the largest batch."""
+    advance = Trainer.advance
+
+    def advanced(self: Trainer, batches: list[Batch]):
+        if len(batches[0].a) > 1:
+            raise error
+        return advance(self, batches)
+
+    monkeypatch.setattr(Trainer, "advance", advanced)
+    found = preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=4, **TINY_MODES["pix2pix"], batch_size=8)
+    assert (found.tried, found.fits) == (False, False) and (found.largest_batch or 0) <= 7
+    assert found.seconds is not None and "not measured" not in str(found)
+    assert found.hints[0] == "Memory does not hold a step of 8 x 16 x 16 pixels."
+    assert "cache=N" in found.hints[1] and "GPU" not in str(found)
+
+
+def test_where_nothing_fits_no_numbers_are_made_up(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def advanced(self: Trainer, batches: list[Batch]):
+        raise RuntimeError(ALLOCATOR)
+
+    monkeypatch.setattr(Trainer, "advance", advanced)
+    values = TINY_MODES["pix2pix"] | {"size": 8}  # the discriminator needs 6 pixels, two halvings a multiple of 4
+    found = preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=4, **values)
+    lines = {line[:15].rstrip(): line[15:] for line in str(found).splitlines()}
+    assert (found.seconds, found.images_per_second, found.total_seconds, found.ends) == (None, None, None, None)
+    assert lines["device"] == "cpu"
+    assert lines["a step"].endswith("G operations, not measured: no step fits")
+    assert lines["speed"] == "not measured: no step fits"
+    assert lines["memory"].startswith("more than is free of ")
+    assert lines["largest batch"] == "none fits at 8 pixels"
+    assert lines["largest crop"] == "none fits at batch 1"
+    assert lines["whole run"] == "4 steps, not measured: no step fits"
+    assert found.hints[1].startswith("It does not fit: use ") and "--size" not in found.hints[1]
+
+
+def test_other_errors_are_not_taken_for_memory(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def advanced(self: Trainer, batches: list[Batch]):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(Trainer, "advance", advanced)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=4, **TINY_MODES["pix2pix"])
+
+
+def test_no_room_for_the_cache(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def mapped(*_):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(mmap, "mmap", mapped)
+    with pytest.raises(ConfigError, match="cache of 400 MiB: use a smaller --set cache=100"):
+        preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=4, **TINY_MODES["pix2pix"], cache=400)
+
+
+def test_limits_by_hand():
+    """10 bytes and 2 a pixel: 2000 bytes hold 995 pixels, 3 images of 16, or one of 31, of which 28 are of fours."""
+    limits = Limits(Line(10.0, 2.0), 2000)
+    assert (limits.pixels(), limits.batch(16, 9), limits.batch(16, 2), limits.side(1, 4, 4)) == (995, 3, 2, 28)
+    seen = Limits(Line(10.0, 2.0), 2000, beyond=512)
+    assert (seen.pixels(), seen.batch(16, 9), seen.side(1, 4, 4), seen.side(1, 4, 32)) == (511, 1, 20, 0)
+    nothing = Limits(None, 2000, beyond=256)
+    assert (nothing.batch(16, 9), nothing.batch(8, 9)) == (0, None)
+    assert (nothing.side(1, 4, 16), nothing.side(1, 4, 4)) == (0, None)
+
+
+def test_the_sets_size_is_said_where_it_is_the_limit(pairs: Path, tmp_path: Path):
+    found = preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=1, **TINY_MODES["pix2pix"])
+    said = replace(found, largest_batch=8)
+    assert found.images == 8 and "8, as many as the set has, at 16 pixels" in str(said)
+    assert "about 7 at 16 pixels" in str(replace(found, largest_batch=7))
+
+
+@pytest.mark.parametrize(("most", "extra"), [(64, 9.0), (2, 7.5)])
+def test_validations_are_of_the_images_there_are(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, extra: float
+):
+    """By a clock that ticks at each look: a sheet of the 4 held out, their scores, a checkpoint take 1 s; 3 of each."""
+    ticks = itertools.count()
+    monkeypatch.setattr(gauge, "now", lambda device: float(next(ticks)))
+    every = {"sample_every": 10, "validate_every": 10, "save_every": 10, "validate_images": most}
+    values = TINY_MODES["pix2pix"] | every
+    found = preflight(pairs, mode="pix2pix", out=tmp_path, quiet=True, steps=20, **values)
+    assert found.seconds is not None
+    assert found.total_seconds == pytest.approx(20 * found.seconds + extra)

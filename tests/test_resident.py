@@ -1,4 +1,4 @@
-"""Data sets that live on the device: the loader's batches to the bit, jitter to a step, reasons why not."""
+"""Data sets that live on the device: the loader's batches to the bit, jitter to some steps of 255, reasons why not."""
 
 from itertools import islice
 from pathlib import Path
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from translate import images, rounds
+from translate import fit, images, rounds
 from translate.config import DataSettings
 from translate.data import Batch, detect, open_split, read_labels, stream
 from translate.data.augment import Augment, Colours, Variant
 from translate.data.dataset import ImageDataset
 from translate.data.geometry import Geometry
 from translate.data.jitter import jittered
-from translate.data.resident import resident_stream, why_not_resident
+from translate.data.resident import refuse_what_cannot_be, resident_stream, why_not_resident
 from translate.errors import ConfigError, DataError
 from translate.images import Picture
 
@@ -180,6 +180,21 @@ def test_reasons_why_not(tmp_path: Path):
     for index in range(3):
         np.save(tmp_path / "floats" / f"{index}.npy", np.zeros((40, 40, 5), np.float32))
     assert "float32" in why_not_resident(dataset(tmp_path / "floats", "single"), CPU)
+
+
+def test_what_cannot_be_is_refused_before_anything_is_written(pairs: Path, tmp_path: Path):
+    """4 + 4 images of 16 x 16 pixels take 6 KiB, which one MiB holds."""
+    with pytest.raises(ConfigError, match=r"resident=True: .*setting cache is too small.* --set cache=1 holds them"):
+        fit(pairs, mode="pix2pix", out=tmp_path / "runs", quiet=True, resident=True, cache=0, steps=1, size=16)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_cache_that_would_do_does(tmp_path: Path):
+    """Seven and seven of 300 x 300 x 3 bytes are 3.6 MiB."""
+    root = write(tmp_path, sides=(300, 300), equal=True)
+    with pytest.raises(ConfigError, match="cache=4 holds them"):
+        refuse_what_cannot_be(dataset(root, "unpaired", cache=3), CPU)
+    refuse_what_cannot_be(dataset(root, "unpaired", cache=4), CPU)
 
 
 def test_the_setting_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,14 +15,16 @@ import torch
 from torch import Tensor
 
 from translate import files, images
-from translate.checkpoint import CONFIG, MODEL, find_model, load_config, read_header
+from translate.checkpoint import CONFIG, LAST, MODEL, find_model, load_config, load_model, load_state, read_header
 from translate.config import DataSettings, Direction
 from translate.data import Layout, catalogue, detect, hold_out, open_split
 from translate.data.layout import Kind
 from translate.display import Display
-from translate.errors import DataError
-from translate.fit import fit
+from translate.engines import EXPORTED
+from translate.errors import CheckpointError, ConfigError, DataError
+from translate.fit import train
 from translate.loading import load
+from translate.methods.teachers import identity, refuse_other, refuse_unfit
 from translate.metrics import METRICS
 from translate.networks.operations import count_operations
 from translate.translator import Translator
@@ -54,7 +56,10 @@ class Side:
 
 @dataclass
 class Distilled:
-    """Teacher and student side by side, on `count` images of `split`, computed as `about` says."""
+    """Teacher and student side by side, on `count` images of `split`, computed on `device` as `about` says.
+
+    `teacher_file` is where the teacher lay; the student has learned for `steps`.
+    """
 
     teacher: Side
     student: Side
@@ -62,6 +67,10 @@ class Distilled:
     split: str
     count: int
     about: str
+    teacher_file: str
+    steps: int
+    direction: Direction
+    device: str
 
     def table(self) -> list[str]:
         """The lines that say it to people."""
@@ -96,11 +105,16 @@ def distill(
     `size` small (which None is) has at most a tenth of the teacher's operations, tiny a thirtieth. `crop` is the side
     in pixels of what training sees; default: what the teacher was trained on. `asked` are settings as in
     `translate.fit`, for mode distill. The comparison is printed, and stands in the run folder's distilled.json.
-    Raises TranslateError as `translate.fit` does, and ConfigError for a teacher that cannot be distilled.
+    A run that was stopped before its end is not compared; `resume` goes on with it. Raises TranslateError as
+    `translate.fit` does, and ConfigError for a teacher that cannot be distilled.
     """
+    if named := sorted({"teacher", "student"} & asked.keys()):
+        raise ConfigError(f"{named[0]!r} is no setting of distill: checkpoint is the teacher, size says which student.")
     root = catalogue.find(str(dataset))
-    found = find_model(Path(checkpoint))
+    name = name or f"{root.resolve().name}-{size or 'small'}"
+    found = _find_teacher(Path(checkpoint), Path(out) / name if resume else None)
     header = read_header(found)
+    refuse_unfit(header["mode"])
     given: dict[str, Any] = {"teacher": str(checkpoint), "student": size, "size": crop, "direction": direction}
     if not resume:
         usual = {"student": "small", "size": header["size"], "direction": header["direction"]}
@@ -108,10 +122,11 @@ def distill(
         usual |= {} if crop else _prepared(found)
         given = usual | {key: value for key, value in given.items() if value is not None}
     given = {key: value for key, value in given.items() if value is not None} | asked
-    name = name or f"{root.resolve().name}-{given.get('student', 'small')}"
-    folder = fit(root, mode="distill", name=name, out=out, resume=resume, quiet=quiet, **given)
-    if os.environ.get("RANK", "0") == "0" and _is_finished(folder):
-        compared = compare(found, folder, root, device=str(given.get("device", "auto")))
+    folder, finished = train(
+        root, mode="distill", name=name, out=out, resume=resume, config=None, quiet=quiet, asked=given
+    )
+    if finished and os.environ.get("RANK", "0") == "0":
+        compared = compare(found, folder, root, device=load_config(folder / CONFIG)["training"]["device"])
         files.write_bytes(folder / DISTILLED, (json.dumps(asdict(compared), indent=2) + "\n").encode())
         display = Display(quiet)
         for line in compared.table():
@@ -132,7 +147,17 @@ def compare(teacher: Path, run: Path, root: Path, *, device: str = "auto", most:
     split, count = _score(models, sides, root, kind, direction, most)
     for name, rate in rates(models, direction, size).items():
         sides[name].images_per_second = rate
-    return Distilled(**sides, size=size, split=split, count=count, about=models["teacher"].engine(direction).about)
+    return Distilled(
+        **sides,
+        size=size,
+        split=split,
+        count=count,
+        about=models["teacher"].engine(direction).about,
+        teacher_file=str(teacher.absolute()),
+        steps=models["student"].about.step,
+        direction=direction,
+        device=str(models["teacher"].device),
+    )
 
 
 @torch.no_grad()
@@ -149,10 +174,31 @@ def rates(models: dict[str, Translator], direction: Direction, size: int, rounds
     return {name: 1 / statistics.median(each) for name, each in spent.items()}
 
 
-def _is_finished(run: Path) -> bool:
-    """Whether the run has had all its steps, where it has a number of them."""
-    steps = load_config(run / CONFIG)["training"]["steps"]
-    return steps is None or read_header(run / MODEL)["step"] >= steps
+def _find_teacher(path: Path, run: Path | None) -> Path:
+    """The model file that `path` stands for; `run` is the folder that is to go on learning from it, if one is.
+
+    Raises CheckpointError if there is none, or if it is not the one that `run` has learned from.
+    """
+    if path.suffix.lower() in EXPORTED and not path.is_dir():
+        raise CheckpointError(
+            f"{path} is an exported model, which can only be run: a teacher is a run folder or a .safetensors file, "
+            "as the one that it was made from."
+        )
+    config = load_config(run / CONFIG) if run and (run / CONFIG).exists() else {}
+    former = config.get("method", {}).get("teacher")
+    try:
+        found = find_model(path)
+    except CheckpointError as error:
+        if not former:
+            raise
+        raise CheckpointError(
+            f"{error} {run} learned from {former}, and needs it to go on: put it back, or give the place where it is."
+        ) from None
+    if run and former and (run / LAST).exists():
+        # Before anything is made of the teacher: another one may not do at all, and that is not what is wrong.
+        learned = load_state(run / LAST)["method"]["_extra_state"]
+        refuse_other(learned, identity(load_model(found), config["data"]["direction"]), found)
+    return found
 
 
 def _prepared(teacher: Path) -> dict[str, Any]:
@@ -182,7 +228,7 @@ def _side(model: Translator, direction: Direction, path: Path, size: int) -> Sid
 def _score(
     models: dict[str, Translator], sides: dict[str, Side], root: Path, kind: Kind, direction: Direction, most: int
 ) -> tuple[str, int]:
-    """Have both translate held-out images at their own size; returns the split and how many there were."""
+    """Have both translate held-out images at their own size; returns the split and how many were compared."""
     layout = detect(root, kind)
     layout = hold_out(layout)[0] if kind == "single" else layout
     split = next(name for name in ("val", "test", "train") if name in layout.splits)
@@ -208,17 +254,18 @@ def _examples(
     settings = DataSettings.checked({"preprocess": "none", "cache": 0, "skip_bad": True})
     dataset = open_split(layout, split, kind, settings, 0)
     dataset.prepare()
-    count = min(most, len(dataset))
+    # Not len(dataset), which is that of the larger domain: an image would come, and count, again.
+    there = len(dataset.domains[-1 if direction == "BtoA" else 0])
+    count = min(most, there)
     for place in range(count):
-        a, b, *_ = dataset.plain(place * len(dataset) // count)
+        a, b, *_ = dataset.plain(place * there // count)
         yield (b, a) if b is not None and direction == "BtoA" else (a, b)
 
 
 @torch.no_grad()
 def _add(values: dict[str, list[float]], made: Tensor, wanted: Tensor) -> None:
-    if made.shape == wanted.shape:
-        for name, metric in METRICS.items():
-            values.setdefault(name, []).append(float(metric(made[None], wanted[None])))
+    for name, metric in METRICS.items():
+        values.setdefault(name, []).append(float(metric(made[None], wanted[None])))
 
 
 def _numbers(sides: tuple[Side, ...], name: str, unit: float) -> list[str]:

@@ -27,6 +27,21 @@ def fit(
     `resume` goes on exactly where the run of that name stopped. Ctrl-C and SIGTERM save and return.
     Raises TranslateError (DataError, ConfigError, CheckpointError, TrainingError); what was saved stays good.
     """
+    return train(dataset, mode=mode, name=name, out=out, resume=resume, config=config, quiet=quiet, asked=asked)[0]
+
+
+def train(
+    dataset: str | PathLike[str],
+    *,
+    mode: str,
+    name: str | None,
+    out: str | PathLike[str],
+    resume: bool,
+    config: str | PathLike[str] | None,
+    quiet: bool,
+    asked: dict[str, Any],
+) -> tuple[Path, bool]:
+    """Do what `fit` does; returns the run folder, and whether the run came to its end and was not stopped."""
     with prepared(
         dataset, mode=mode, name=name, out=out, resume=resume, config=config, quiet=quiet, asked=asked
     ) as ready:
@@ -35,4 +50,4 @@ def fit(
         run = Run(ready.folder, trainer, ready.chosen.training, about, ready.held, ready.fingerprint)
         rounds.play(run, trainer, ready.train, ready.chosen, ready.display)
         distributed.barrier()  # no process goes on, or ends, before the main one has written all
-        return ready.folder
+        return ready.folder, trainer.step >= trainer.total or distributed.any_true(run.over)

@@ -5,18 +5,21 @@ import math
 import re
 import time
 from collections.abc import Generator as Yielding
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.data.batch import Batch
+from translate.methods import Method
 from translate.networks.blocks import Generator
 
+LARGEST = 8192
+"""Pixels of a side beyond which no crop is told of."""
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -47,11 +50,42 @@ class Line:
     def at(self, pixels: int) -> float:
         return self.fixed + self.slope * pixels
 
-    def most(self, room: int) -> int | None:
-        """Pixels of the largest step that `room` bytes hold; None: any."""
-        if self.slope <= 0:
-            return 0 if self.fixed > room else None
-        return max(0, int((room - self.fixed) / self.slope))
+
+@dataclass(frozen=True)
+class Limits:
+    """What `room` bytes hold, by the `line` of what was measured; steps of `beyond` pixels were seen not to fit.
+
+    Of what is asked, None: unknown; 0: none.
+    """
+
+    line: Line | None
+    room: int
+    beyond: int | None = None
+
+    def pixels(self) -> int | None:
+        """Pixels of the largest step."""
+        if self.line is None:
+            return None
+        most = None if self.beyond is None else self.beyond - 1
+        if self.line.slope <= 0:
+            return 0 if self.line.fixed > self.room else most
+        by_line = max(0, int((self.room - self.line.fixed) / self.line.slope))
+        return by_line if most is None else min(by_line, most)
+
+    def batch(self, side: int, images: int) -> int | None:
+        """Images of the largest batch, of the `images` that there are."""
+        pixels = self.pixels()
+        if pixels is None:
+            return 0 if self.beyond is not None and self.beyond <= side**2 else None
+        return min(pixels // side**2, images)
+
+    def side(self, batch_size: int, multiple: int, minimum: int) -> int | None:
+        """Pixels of a side of the largest crop."""
+        pixels = self.pixels()
+        if pixels is None:
+            return 0 if self.beyond is not None and self.beyond <= minimum**2 else None
+        fitting = min(math.isqrt(pixels // batch_size), LARGEST) // multiple * multiple
+        return fitting if fitting >= minimum else 0
 
 
 def fitted(done: Sequence[Measured]) -> Line | None:
@@ -80,11 +114,12 @@ def cut(batch: Batch, images: int, side: int | None) -> Batch:
     return Batch(cast(Tensor, taken(batch.a)), taken(batch.b), (batch.files * images)[:images], taken(batch.labels))
 
 
-def sizes(generators: Iterable[nn.Module], any_size: bool) -> tuple[int, int, bool]:
-    """Of what the crop must be a multiple, how small it may be, and whether it may be another at all."""
-    known = [network for network in generators if isinstance(network, Generator)]
+def sizes(method: Method) -> tuple[int, int, bool]:
+    """Of what the crop must be a multiple, how small its networks let it be, and whether it may be another at all."""
+    known = [network for network in method.generators().values() if isinstance(network, Generator)]
     multiple = math.lcm(*(network.multiple for network in known))
-    return multiple, max((network.minimum for network in known), default=1), any_size and bool(known)
+    minimum = max((int(getattr(network, "minimum", 1)) for network in [*known, *method.children()]), default=1)
+    return multiple, -(-minimum // multiple) * multiple, type(method).any_size and bool(known)
 
 
 def again(batch: Batch) -> Yielding[Batch, None, None]:

@@ -1,9 +1,11 @@
 """All that a run begins with, before its folder exists: settings, images, a method, a trainer."""
 
+import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from translate.config import near_miss
 from translate.counting import count_step
 from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold_out, loader, open_split, read_labels
 from translate.data.batch import Batch
+from translate.data.resident import refuse_what_cannot_be
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError
 from translate.execution import WORTH_BF16, choose_device, configure_backends, depends_on_work
@@ -182,7 +185,7 @@ def _prepared(chosen: Settings, folder: Path, device: torch.device, display: Dis
     train = _open(layout, "train", kind, chosen, display, labels)
     held_out = _held_out(layout, train, kind, chosen, display, labels)
     total, batches = _length(train, chosen)
-    first = _rehearse(train, chosen)
+    first = _rehearse(train, chosen, device)
     return Prepared(chosen, folder, device, display, layout, labels, train, held_out, total, batches, first)
 
 
@@ -199,7 +202,7 @@ def _open(
         raise DataError(f"{layout.root} has no {split} images: {layout.name}.")
     dataset = open_split(layout, split, kind.source, chosen.data, chosen.training.seed, kind.unfit, labels=labels)
     with display.preparing(f"reading {split}") as progress:
-        notices = dataset.prepare(progress)
+        notices = _read(dataset, progress)
     a, b = dataset.channels
     if kind.in_colour and 1 in (a, b):
         dataset.take_channels((3 if a == 1 else a, 3 if b == 1 else b))
@@ -209,6 +212,16 @@ def _open(
     return dataset
 
 
+def _read(dataset: ImageDataset, progress: Callable[[int, int], None]) -> list[str]:
+    cache = dataset.settings.cache
+    try:
+        return dataset.prepare(progress)
+    except OSError as error:
+        if error.errno != errno.ENOMEM or not cache:
+            raise
+        raise ConfigError(f"No room for a cache of {cache} MiB: use a smaller --set cache={cache // 4} or 0.") from None
+
+
 def _held_out(
     layout: Layout, train: ImageDataset, kind: type[Method], chosen: Settings, display: Display, labels: Labels | None
 ) -> HeldOut:
@@ -216,7 +229,7 @@ def _held_out(
     split = next((split for split in ("val", "test") if split in layout.splits), None)
     if split is None:
         display.note("There is no val or test split: no validation; samples show training images.")
-        return HeldOut(lambda most: loader.held_out(train, 1, most), truth=False)
+        return HeldOut(lambda most: loader.held_out(train, 1, most), truth=False, count=len(train))
     truth = kind.source == "paired" or kind.knows_truth or split in layout.truth
     if not truth:
         display.note("No validation: the held-out images have no known truth.")
@@ -224,7 +237,8 @@ def _held_out(
         display.note("There is no val split: the best model is chosen by the test images.")
     dataset = _open(layout, split, kind, _one_by_one(chosen), display, labels)
     dataset.take_channels(train.channels)
-    return HeldOut(lambda most: loader.held_out(dataset, 1, most), truth, lambda most: loader.held_out(train, 1, most))
+    held, seen = (partial(loader.held_out, images, 1) for images in (dataset, train))
+    return HeldOut(held, truth, seen, len(dataset))
 
 
 def _one_by_one(chosen: Settings) -> Settings:
@@ -250,10 +264,12 @@ def _length(train: ImageDataset, chosen: Settings) -> tuple[int, int]:
     return (chosen.training.epochs or 0) * batches // chosen.training.accumulate, batches
 
 
-def _rehearse(train: ImageDataset, chosen: Settings) -> Batch:
+def _rehearse(train: ImageDataset, chosen: Settings, device: torch.device) -> Batch:
     """Meet what can only be refused while training before a run folder exists: draw a batch, import the board."""
     if chosen.training.tensorboard:
         import_board()
+    if chosen.data.resident:
+        refuse_what_cannot_be(train, device)
     with closing(rounds.stream(train, chosen, start=0, workers=0)) as batches:
         return next(batches)
 

@@ -179,11 +179,10 @@ def _say_end(run: Run, trainer: Trainer, chosen: Settings, display: Display, sto
     if stopped is not None:
         display.note(f"Stopped at step {trainer.step} of {trainer.total}, as on_trouble=stop asks: {stopped.line}")
     elif trainer.step < trainer.total and not distributed.any_true(run.over):
-        display.note(
-            f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: translate fit "
-            f"{quote(chosen.dataset)} --mode {chosen.mode} --out {quote(str(run.folder.parent))} "
-            f"--name {quote(run.folder.name)} --resume"
-        )
+        place = {"out": run.folder.parent, "name": run.folder.name, "dataset": chosen.dataset, "mode": chosen.mode}
+        values = {key: quote(str(value)) for key, value in (chosen.method.model_dump() | place).items()}
+        again = find_method(chosen.mode).again.format(**values)
+        display.note(f"Stopped at step {trainer.step} of {trainer.total}, saved in {run.folder}. To go on: {again}")
     else:
         if trainer.step < trainer.total:
             display.note(

@@ -16,12 +16,14 @@ from translate.trainer import Trainer
 class HeldOut:
     """Held-out images: `batches` makes a fresh pass over so many of them; `truth` says that A and B belong together.
 
-    `seen` makes a pass over images that are trained on, as plain as these; None: there are none held out.
+    `seen` makes a pass over images that are trained on, as plain as these; None: there are none held out. `count` is
+    how many there are; 0: not counted.
     """
 
     batches: Callable[[int], Iterator[Batch]]
     truth: bool
     seen: Callable[[int], Iterator[Batch]] | None = None
+    count: int = 0
 
 
 def deployed(generators: dict[Role, nn.Module], about: About) -> dict[Role, nn.Module]:

@@ -10,6 +10,9 @@ from translate.cli.options import flag
 from translate.config import DataSettings, TrainingSettings, parse_assignment
 from translate.errors import ConfigError
 
+RESERVED = {"checkpoint", "dataset", "name", "out", "resume", "quiet", "size", "student", "teacher"}
+RESERVED |= {"crop", "direction", "config", "mode"}
+
 
 def distill(
     checkpoint: Annotated[Path, typer.Argument(help="The teacher: a run folder or a .safetensors file.")],
@@ -46,7 +49,7 @@ def distill(
     What comes out is a run folder as that of fit: `translate convert` takes it, and needs the teacher no more.
     """
     asked: dict[str, Any] = dict(parse_assignment(text) for text in set_ or [])
-    reserved = sorted({"checkpoint", "dataset", "name", "out", "resume", "quiet", "size", "student"} & asked.keys())
+    reserved = sorted(RESERVED & asked.keys())
     if reserved:
         raise ConfigError(f"{reserved[0]!r} is an argument or a flag, not for --set (`translate distill --help`).")
     flags = {"epochs": epochs, "steps": steps, "batch_size": batch_size, "device": device}

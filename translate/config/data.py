@@ -42,8 +42,8 @@ class DataSettings(Config):
     )
     resident: bool | None = Field(
         None,
-        description="Keep the decoded images on the device and augment them there; default: on a GPU, if all are of "
-        "one size and fit into a quarter of its memory.",
+        description="Keep the decoded images on the device and augment them there; default: on a GPU, if all are of 8 "
+        "or 16 bits and fit into `cache` and into a quarter of its memory. Jitter then needs 8 bits, grey or colour.",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,8 @@
 """Colour jitter of a whole batch on its device, as albumentations 2.0.8 and OpenCV jitter one 8-bit image on the host.
 
-What they round is rounded here in the same places, so that both agree to a step or two of 255.
+What they round is rounded here in the same places. One operation alone agrees to a step of 255; four in a row, on
+images of 24 pixels, to 3 steps with jitter 0.1, to 4 with 0.3 (0.12 % of values are 3 or more apart) and to 7 with 1.0
+(0.76 %).
 """
 
 from collections.abc import Sequence

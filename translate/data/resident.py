@@ -19,9 +19,13 @@ from translate.data.dataset import ImageDataset, Key, Place
 from translate.data.geometry import Geometry
 from translate.data.jitter import jittered
 from translate.data.loader import Keys
+from translate.errors import ConfigError
 
 SHARE = 4
 """A data set may take up one part in so many of a GPU's memory."""
+LOOKED_AT = 32
+"""Images of a domain that tell how large the others are."""
+_TOO_SMALL = "setting cache is too small for all"
 _DOMAINS: tuple[Domain, Domain] = ("a", "b")
 
 
@@ -32,7 +36,7 @@ def why_not_resident(dataset: ImageDataset, device: torch.device) -> str:
         name, wide, pixels = "AB"[domain], False, 0
         for index, source in enumerate(sources):
             if (domain, index) not in dataset.cache:
-                return f"{source.path} is not among the decoded images in memory: setting cache is too small for all"
+                return f"{source.path} is not among the decoded images in memory: {_TOO_SMALL}"
             image = dataset.cache[domain, index]
             if image.dtype not in (np.uint8, np.uint16):
                 return f"{source.path} is of {image.dtype}, not of 8 or 16 bits"
@@ -49,6 +53,24 @@ def why_not_resident(dataset: ImageDataset, device: torch.device) -> str:
     return ""
 
 
+def refuse_what_cannot_be(dataset: ImageDataset, device: torch.device) -> None:
+    """Raises ConfigError, saying what would do, if the images of `dataset` cannot live on `device`."""
+    reason = why_not_resident(dataset, device)
+    if reason:
+        larger = f"--set cache={_cache_for(dataset)} holds them; or use " if reason.endswith(_TOO_SMALL) else "Use "
+        raise ConfigError(f"Setting resident=True: {reason}. {larger}--set resident=False, or leave it out.")
+
+
+def _cache_for(dataset: ImageDataset) -> int:
+    """MiB that hold all images: exact where those of a domain are of one kind, else by the largest of some."""
+    total = 0
+    for domain, sources in enumerate(dataset.domains):
+        some = sorted({place * len(sources) // LOOKED_AT for place in range(LOOKED_AT)})
+        largest = max(image.nbytes for index in some for image in dataset.at([(domain, index)]))
+        total += -(-largest // 8) * 8 * len(sources)  # a cache keeps every array aligned
+    return -(-total // 2**20)
+
+
 def resident_stream(
     dataset: ImageDataset,
     *,
@@ -61,7 +83,8 @@ def resident_stream(
 ) -> Generator[Batch, None, None]:
     """The batches that `loader.stream` gives for the same arguments, made on `device` without waiting for it.
 
-    They are bit for bit the same but for colour jitter, which has the same draws and agrees to a step or two of 255.
+    They are bit for bit the same but for colour jitter, which has the same draws and agrees to some steps of 255: see
+    translate.data.jitter.
     Raises ConfigError and DataError as `loader.stream` does. Ask `why_not_resident` first.
     """
     keys = Keys(dataset, batch_size, seed, start, rank, world)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from translate.errors import ImageError
 from translate.images.formats import too_many
@@ -55,10 +55,28 @@ def quiet(most_pixels: int) -> Iterator[None]:
 def opened(file: BinaryIO, name: str, most_pixels: int) -> Iterator[Image.Image]:
     """The Pillow image of a file in the format `name`, not yet decoded."""
     with quiet(most_pixels):
-        image = Image.open(file, formats=["JPEG", "MPO"] if name == "JPEG" else [name])
+        try:
+            image = Image.open(file, formats=[name])  # JPEG has MPO with it
+        except UnidentifiedImageError:
+            bits = _jpeg_bits(file) if name == "JPEG" else 8
+            if bits == 8:
+                raise
+            raise ImageError(
+                f"a JPEG of {bits} bits a channel; of JPEG only 8 are read: save it as PNG or TIFF of 16 bits."
+            ) from None
     with image:
         check_size(*image.size, most_pixels)
         yield image
+
+
+def _jpeg_bits(file: BinaryIO) -> int:
+    """Bits a channel that the frame of a JPEG says; 8 where it has none."""
+    file.seek(2)
+    while len(head := file.read(5)) == 5 and head[0] == 0xFF:
+        if 0xC0 <= head[1] <= 0xCF and head[1] not in (0xC4, 0xC8, 0xCC):  # tables, reserved, conditioning
+            return head[4]
+        file.seek(int.from_bytes(head[2:4], "big") - 3, os.SEEK_CUR)
+    return 8
 
 
 def load(image: Image.Image) -> None:

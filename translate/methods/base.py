@@ -59,6 +59,9 @@ class Method(nn.Module, ABC):
     use: ClassVar[str] = "translate convert {run} INPUT OUTPUT"
     """The command that uses a trained run."""
 
+    again: ClassVar[str] = "translate fit {dataset} --mode {mode} --out {out} --name {name} --resume"
+    """The command that goes on with a stopped run; it may name the method's settings too."""
+
     usual: ClassVar[Mapping[str, Any]] = {}
     """What this method sets otherwise than DataSettings and TrainingSettings, unless it is asked for."""
 

@@ -5,10 +5,9 @@ not searched for, and its weights are drawn, not taken from the teacher's. With 
 the teacher's output, where the paper has the truth alone.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,26 +17,19 @@ from torch.optim import Optimizer
 from translate import networks, shipped
 from translate.config import Direction, Role
 from translate.data.batch import Batch
-from translate.errors import CheckpointError, ConfigError
+from translate.errors import ConfigError
 from translate.methods import parts
 from translate.methods.base import Method, Turn
 from translate.methods.distill_settings import DistillSettings
 from translate.methods.judge import Judge
-from translate.methods.students import ENDS, find_lessons, make_student
+from translate.methods.students import ENDS, SHARES, find_lessons, make_student, share
+from translate.methods.teachers import Trained, count_parameters, generator_of, identity, refuse_other
 from translate.metrics import METRICS
-from translate.networks.blocks import Generator, mirrored_to_fit, per_image_statistics, translate_any_size
+from translate.metrics.luminance import WEIGHTS
+from translate.networks.blocks import Generator, mirrored_to_fit, translate_any_size
 from translate.networks.init import initialise
 from translate.networks.operations import observed
 from translate.objectives.constraints import spectrally_normalise
-
-UNFIT = ("colorize", "adain")
-
-
-class Trained(Protocol):
-    """A model as its file holds it: generators by direction, and what the file says of them."""
-
-    networks: dict[Role, nn.Module]
-    about: Any
 
 
 class Distill(Method):
@@ -46,6 +38,7 @@ class Distill(Method):
     settings = DistillSettings
     source: ClassVar[Literal["paired", "unpaired", "single"]] = "paired"
     guarded = frozenset({"teacher"})
+    again = "translate distill {teacher} {dataset} --size {student} --out {out} --name {name} --resume"
 
     def __init__(
         self,
@@ -59,12 +52,11 @@ class Distill(Method):
         nn.Module.__init__(self)
         self.config = settings
         self.direction = direction
-        self.channels = channels
-        network = _generator(teacher, channels, direction)
+        network = generator_of(teacher, direction)
+        self.channels = self.fitting(channels, teacher.about.channels)
         # In a tuple: no part of the model, nor of what a resumed run needs.
         self._frozen = (network.eval().requires_grad_(False),)
-        self._key = _key(teacher.networks[direction], teacher.about.statistics)
-        self._origin = f"{teacher.about.mode}, {teacher.about.step} steps"
+        self._identity = identity(teacher, direction)
         self.student = make_student(settings, network, teacher.about.size)
         self.lessons = find_lessons(network, self.student, size, settings.lessons) if settings.inner else []
         self.adapters = nn.ModuleList(nn.Conv2d(here, there, 1) for (_, here), (_, there) in self.lessons)
@@ -74,6 +66,21 @@ class Distill(Method):
         self.takes_bf16 = self.graphable = self.compilable = self.judge.compilable
         if settings.inner and not self.lessons:
             self.notices = ("Teacher and student have no inner values of one size: only outputs are compared.",)
+        if settings.width:
+            reached = 100 * share(self.student, network, teacher.about.size)
+            self.notices += (
+                f"With width={settings.width} the student has {reached:.3g} % of the teacher's operations "
+                f"({settings.student} alone: at most {100 / SHARES[settings.student]:.3g} %).",
+            )
+
+    def fitting(self, channels: tuple[int, int], taught: Sequence[int]) -> tuple[int, int]:
+        """Channels of domains (A, B) for a data set of `channels` and a teacher of `taught`, or ConfigError."""
+        if tuple(taught) != channels:
+            raise ConfigError(
+                f"The teacher's domains have {tuple(taught)} channels, those of the data set {channels}: give what it "
+                "was trained on, or the folder of inputs alone with --set domains=single."
+            )
+        return channels
 
     @classmethod
     def suited(cls, settings: DistillSettings) -> type[Method]:
@@ -102,17 +109,14 @@ class Distill(Method):
 
     def get_extra_state(self) -> dict[str, str]:
         """Whose student this is: a resumed run must not learn from anybody else."""
-        return {"teacher": self._key, "origin": self._origin}
+        return dict(self._identity)
 
     def set_extra_state(self, state: dict[str, str]) -> None:
-        if state["teacher"] != self._key:
-            raise CheckpointError(
-                f"The run learned from another teacher ({state['origin']}) than {self.config.teacher} is now "
-                f"({self._origin}): put the former back (--set teacher=FILE names it), or choose another --name."
-            )
+        refuse_other(state, self._identity, self.config.teacher)
 
     def described(self) -> dict[str, Any]:
-        return {"origin": f"distilled from a model of {count_parameters(self.teacher)} parameters ({self._origin})"}
+        of = f"{count_parameters(self.teacher)} parameters ({self._identity['origin']})"
+        return {"origin": f"distilled from a model of {of}"}
 
     def compile_networks(self) -> None:
         # Not the generators: their inner values are read on the way, where a compiled one has none.
@@ -221,22 +225,22 @@ class DistillSingle(Distill):
     knows_truth = True
     in_colour = True
 
+    def fitting(self, channels: tuple[int, int], taught: Sequence[int]) -> tuple[int, int]:
+        takes = taught[0 if self.direction == "AtoB" else 1]
+        if takes not in (1, channels[0]):
+            raise ConfigError(
+                f"The teacher takes images of {takes} channels, those of the data set have {channels[0]}: give images "
+                "such as it was trained on."
+            )
+        return (taught[0], taught[1])
+
     def sides(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        return batch.a, None
-
-
-def _generator(teacher: Trained, channels: tuple[int, int], direction: Direction) -> Generator:
-    """The teacher's network for `direction`, as it is used; raises ConfigError if it does not fit the data."""
-    about = teacher.about
-    if about.mode in UNFIT or direction not in teacher.networks:
-        ways = " or ".join(teacher.networks)
-        why = f"it is of --mode {about.mode}" if about.mode in UNFIT else f"it translates {ways}, not {direction}"
-        hint = "" if about.mode in UNFIT else f" Give --direction {ways.split()[0]}."
-        raise ConfigError(f"The teacher cannot be distilled: {why}.{hint}")
-    if tuple(about.channels) != channels:
-        raise ConfigError(f"The teacher's domains have {about.channels} channels, those of the data set {channels}.")
-    network = teacher.networks[direction]
-    return cast(Generator, per_image_statistics(network) if about.statistics == "image" else network)
+        """Inputs, grey where the teacher takes grey ones."""
+        takes = cast(Generator, self.student).arguments["in_channels"]
+        if takes == batch.a.shape[1]:
+            return batch.a, None
+        red, green, blue = (weight * part for weight, part in zip(WEIGHTS, batch.a.split(1, dim=1), strict=True))
+        return red + green + blue, None
 
 
 def _discriminator(settings: DistillSettings, channels: int) -> nn.Module:
@@ -253,16 +257,3 @@ def _cut(images: Tensor, like: Tensor) -> Tensor:
     height, width = like.shape[-2:]
     top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
     return images[..., top : top + height, left : left + width]
-
-
-def count_parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _key(network: nn.Module, statistics: str) -> str:
-    """A hash of all that decides what `network` makes."""
-    digest = hashlib.sha256(repr((networks.name_of(network), network.arguments, statistics)).encode())
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()

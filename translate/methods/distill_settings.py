@@ -21,7 +21,11 @@ class DistillSettings(AdversarialSettings):
         "paired", description="What the data set holds: pairs, two folders that are none, one folder of inputs."
     )
     width: int | None = Field(
-        None, ge=1, le=1024, description="Channels of the student's first layer; default: as many as student allows."
+        None,
+        ge=1,
+        le=1024,
+        description="Channels of the student's first layer; default: the largest multiple of 16 that student allows, "
+        "where there is none of 8, 4, 2 or 1.",
     )
     blocks: int = Field(9, ge=0, le=64, description="Residual blocks of the student.")
     norm: Norm = Field("instance", description="Normalisation of the student.")

@@ -26,23 +26,39 @@ ENDS = ("in_channels", "out_channels")
 def make_student(settings: DistillSettings, teacher: Generator, size: int) -> nn.Module:
     """A fresh student whose operations, for `size` x `size`, are at most the share of `teacher`'s that it may have.
 
-    Raises ConfigError if the teacher is too small to have such a student.
+    Its width is the largest multiple of 16 for which that is so; where there is none, of 8, else of 4, 2 or 1. A width
+    that is set is taken, whatever its share. Raises ConfigError if the teacher is too small to have such a student.
     """
     given = {name: teacher.arguments[name] for name in ENDS}
     given |= {name: getattr(settings, name) for name in ("blocks", "norm", "upsampling")}
-    width = settings.width or _widest(given, count_operations(teacher, size) // SHARES[settings.student], size)
+    operations = count_operations(teacher, size)
+    width = settings.width or _widest(given, operations // SHARES[settings.student], size)
     if not width:
         raise ConfigError(
             f"The teacher has so few operations that none is {SHARES[settings.student]} times smaller: it is fast "
-            "already. --set width=8 makes a student of that width all the same."
+            f"already. {_advice(given, operations, size)}"
         )
     student = networks.build("separable_resnet", given | {"width": width})
     initialise(student, settings.init, settings.init_gain)
     return student
 
 
+def share(student: nn.Module, teacher: nn.Module, size: int) -> float:
+    """How many operations `student` has to one of `teacher`, for `size` x `size`."""
+    return count_operations(student, size) / count_operations(teacher, size)
+
+
+def _advice(given: dict[str, Any], operations: int, size: int) -> str:
+    """What would make a student of at most half of so many `operations`."""
+    if width := _widest(given, operations // 2, size):
+        return f"--set width={width} makes a student of at most half of its operations."
+    less = f" of {given['blocks']} blocks" if given["blocks"] else ""
+    hint = "; fewer --set blocks may help" if less else ": it cannot be made smaller"
+    return f"Not even a student{less} and width 1 has half of its operations{hint}."
+
+
 def _widest(given: dict[str, Any], budget: int, size: int) -> int:
-    """The largest width within the budget, a multiple of 16 if that is no less; 0: none."""
+    """The largest multiple of the first of STEPS that has any within the budget; 0: none has."""
     for step in STEPS:
         width = 0
         while _operations(given | {"width": width + step}, size) <= budget:
