@@ -14,7 +14,7 @@ from translate.data.batch import Batch
 from translate.health import Verdict
 from translate.images import Picture, write
 from translate.methods import METHODS
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 from translate.validation import HeldOut
 from translate.watch import Watch
 

@@ -31,7 +31,7 @@ from translate.methods.colorize import MEMORY, Colorize
 from translate.metrics import COLOUR_METRICS
 from translate.metrics.ab_psnr import ab_psnr
 from translate.run import Run
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 HEADS = ("regression", "classification")
 

@@ -19,7 +19,7 @@ from translate.methods.noise_settings import NoiseSettings
 from translate.methods.presets import PRESETS
 from translate.methods.soft_labels import soft_labels
 from translate.settings import resolve
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SMALL = {"width": 2, "width_d": 2, "latent": 4}

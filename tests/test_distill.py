@@ -36,7 +36,7 @@ from translate.networks.blocks import per_image_statistics
 from translate.networks.init import initialise
 from translate.networks.operations import count_operations, observed, stages
 from translate.run import Run
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 QUICK: dict[str, Any] = {key: value for key, value in TINY.items() if key != "size"} | {"blocks": 1, "steps": 2}
 

@@ -9,15 +9,15 @@ from test_methods import batch, make
 from test_trainer import CPU, same, trainer, weights
 from torch import nn
 
-from translate import execution
 from translate.config import TrainingSettings
 from translate.errors import ConfigError, TrainingError
-from translate.finite import FiniteCheck
 from translate.means import Means
 from translate.methods.pool import SHAPES, ImagePool
 from translate.networks.blocks import Padded
 from translate.networks.squares import convolve_in_squares, suits
-from translate.trainer import Trainer
+from translate.training import execution
+from translate.training.finite import FiniteCheck
+from translate.training.trainer import Trainer
 
 GPU = torch.device("cuda")
 

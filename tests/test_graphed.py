@@ -11,7 +11,7 @@ from test_trainer import lowered, same, trainer, weights
 from torch import Tensor
 
 from translate.data.batch import Batch
-from translate.graphed import MOST, WARM_UP, Graphs, Played, Round
+from translate.training.graphed import MOST, WARM_UP, Graphs, Played, Round
 
 
 class Recorder:

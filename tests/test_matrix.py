@@ -9,7 +9,7 @@ from translate.config import TrainingSettings
 from translate.errors import ConfigError
 from translate.objectives import OBJECTIVES
 from translate.objectives.penalties import PENALTIES
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 STEPS = {"dcgan": 20, "pix2pix": 20, "colorize": 6, "cycle": 4}
 """Fewer where a step takes longer; all passed with 20."""

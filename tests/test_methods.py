@@ -13,7 +13,7 @@ from translate.methods import METHODS, Method
 from translate.methods.settings import AdversarialSettings, TranslatorSettings
 from translate.objectives import OBJECTIVES
 from translate.preparing import load_models
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 TRANSLATE = [mode for mode, kind in METHODS.items() if issubclass(kind.settings, TranslatorSettings)]
 ADVERSARIAL = [mode for mode, kind in METHODS.items() if issubclass(kind.settings, AdversarialSettings)]

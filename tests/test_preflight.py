@@ -13,13 +13,14 @@ from conftest import TINY_MODES
 from test_methods import batch, make
 from torch import nn
 
-from translate import fit, gauge, machine, preflight
-from translate.counting import count_step
+from translate import fit, machine, preflight
 from translate.data import Batch
 from translate.errors import ConfigError
-from translate.gauge import Limits, Line, Measured, cut, fitted, forget_peak, peak
 from translate.methods import METHODS
-from translate.trainer import Trainer
+from translate.training import gauge
+from translate.training.counting import count_step
+from translate.training.gauge import Limits, Line, Measured, cut, fitted, forget_peak, peak
+from translate.training.trainer import Trainer
 
 MIB = 2**20
 

@@ -14,7 +14,7 @@ from translate.foreign import read_foreign
 from translate.methods import METHODS
 from translate.methods.pool import ImagePool
 from translate.schedule import factor
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 PIX2PIX = {"width": 8, "width_d": 8, "norm": "batch", "dropout": 0, "objective": "vanilla", "l1": 100}
 CYCLE = {"width": 8, "width_d": 8, "blocks": 9, "norm": "instance", "objective": "lsgan", "pool": 0}

@@ -27,7 +27,7 @@ from translate.methods.likeness import Likeness, read_painting
 from translate.style import find_statistic, make_recipe
 from translate.stylize.kinds import Style
 from translate.stylize.stylizer import Stylizer
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 LAYERS = {"style_layers": ["relu1_1", "relu2_1"], "content_layers": ["relu2_1"]}

@@ -13,10 +13,10 @@ from translate.checkpoint import load_state, save_state
 from translate.config import TrainingSettings
 from translate.data.batch import Batch
 from translate.errors import ConfigError, TrainingError
-from translate.execution import choose_device
 from translate.methods import METHODS
-from translate.stepping import seed_step
-from translate.trainer import Trainer
+from translate.training.execution import choose_device
+from translate.training.stepping import seed_step
+from translate.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from translate.config import TrainingSettings
 from translate.errors import ConfigError, TrainingError
 from translate.health import HEALTHY, Verdict, monitor
 from translate.recovery import Recovery
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 SICK = Verdict("collapse", "all samples are one", "Lower the rate")
 OFTEN = {

@@ -12,10 +12,10 @@ from translate import checkpoint, engines
 from translate.checkpoint import About, Model
 from translate.engines.unchanged import Unchanged
 from translate.errors import CheckpointError, ConfigError
-from translate.execution import choose_device
 from translate.fitting import Tile
 from translate.rendering import RENDERINGS
 from translate.rendering.base import Rendering
+from translate.training.execution import choose_device
 from translate.translator import IDENTITY, Translator
 
 

@@ -13,16 +13,17 @@ from typing import Any, cast
 
 import torch
 
-from translate import checkpoint, gauge, machine, rounds
-from translate.counting import count_step
+from translate import checkpoint, machine, rounds
 from translate.data.batch import Batch
 from translate.display import clock
 from translate.errors import ConfigError
-from translate.gauge import Limits, Measured
 from translate.methods import Method
 from translate.preparing import Prepared, prepared
 from translate.tiling.memory import ran_out
-from translate.trainer import Trainer
+from translate.training import gauge
+from translate.training.counting import count_step
+from translate.training.gauge import Limits, Measured
+from translate.training.trainer import Trainer
 from translate.validation import deployed
 
 ROOM = 0.9

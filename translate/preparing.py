@@ -15,18 +15,18 @@ import torch
 from translate import checkpoint, distributed, rounds, settings
 from translate.checkpoint import About, Model
 from translate.config import near_miss
-from translate.counting import count_step
 from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold_out, loader, open_split, read_labels
 from translate.data.batch import Batch
 from translate.data.resident import refuse_what_cannot_be
 from translate.display import Display
 from translate.errors import CheckpointError, ConfigError, DataError
-from translate.execution import WORTH_BF16, choose_device, configure_backends, depends_on_work
 from translate.log import import_board
 from translate.methods import Method, find_method
 from translate.networks.blocks import Generator
 from translate.settings import Settings
-from translate.trainer import Trainer
+from translate.training.counting import count_step
+from translate.training.execution import WORTH_BF16, choose_device, configure_backends, depends_on_work
+from translate.training.trainer import Trainer
 from translate.validation import HeldOut
 from translate.version import __version__
 

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from translate.means import Means
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from translate.methods import find_method
 from translate.run import ROLLBACKS, Run
 from translate.settings import Settings
 from translate.stopping import asked_to_stop
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 
 def play(run: Run, trainer: Trainer, train: ImageDataset, chosen: Settings, display: Display) -> None:

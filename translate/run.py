@@ -20,7 +20,7 @@ from translate.log import Log
 from translate.methods import Held
 from translate.recovery import Recovery
 from translate.report import Report, Window
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 from translate.validation import HeldOut, deployed, score
 from translate.watch import Watch
 

@@ -14,9 +14,9 @@ from translate import checkpoint, latent
 from translate.checkpoint import About
 from translate.config import near_miss
 from translate.errors import CheckpointError, ConfigError, NotFiniteError
-from translate.execution import choose_device
 from translate.networks.blocks import per_image_statistics
 from translate.networks.samplers import Sampler as Network
+from translate.training.execution import choose_device
 
 Label = str | int
 SMALL, MANY, FEW = 128, 16, 4

@@ -9,7 +9,7 @@ from translate.checkpoint import About
 from translate.config import Role
 from translate.data.batch import Batch
 from translate.networks.blocks import per_image_statistics
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from translate import distributed, files
 from translate.config import Role, TrainingSettings
 from translate.data.batch import Batch
 from translate.health import Monitor, Verdict
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 from translate.validation import HeldOut
 
 HEALTH = "health.jsonl"

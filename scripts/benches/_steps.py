@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from translate.config import TrainingSettings
-from translate.counting import count_step
 from translate.data.batch import Batch
-from translate.execution import configure_backends
 from translate.methods import METHODS
-from translate.trainer import Trainer
+from translate.training.counting import count_step
+from translate.training.execution import configure_backends
+from translate.training.trainer import Trainer
 
 Step = Callable[[], object]
 REFERENCE = "reference"

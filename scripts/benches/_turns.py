@@ -13,7 +13,7 @@ import torch
 from _steps import Row, make_step, peak, timed
 
 from translate.config import TrainingSettings
-from translate.execution import configure_backends
+from translate.training.execution import configure_backends
 
 MARGIN = 2**30
 """Bytes of the machine's memory that are left to others."""

@@ -24,9 +24,9 @@ from translate.config import DataSettings, TrainingSettings
 from translate.data import loader, open_split
 from translate.data.drawn import make
 from translate.data.layout import detect
-from translate.execution import configure_backends
 from translate.methods import METHODS
-from translate.trainer import Trainer
+from translate.training.execution import configure_backends
+from translate.training.trainer import Trainer
 
 TASKS: dict[str, tuple[str, Literal["paired", "unpaired"], int, dict[str, Any]]] = {
     "pix2pix": ("drawn-facades", "paired", 4, {"width": 16, "width_d": 16}),

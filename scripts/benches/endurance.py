@@ -26,7 +26,7 @@ from translate.config import TrainingSettings
 from translate.data.drawn import make
 from translate.display import Display
 from translate.run import Run
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 from translate.watch import Watch
 
 DATA = {"pix2pix": "drawn-facades", "cycle": "drawn-seasons"}

@@ -15,14 +15,14 @@ import torch
 
 import translate
 from translate import images, rounds
-from translate import trainer as trainer_module
 from translate.config import TrainingSettings
 from translate.data.batch import Batch
 from translate.data.drawn import make
 from translate.errors import TrainingError
 from translate.health import history
 from translate.methods import METHODS
-from translate.trainer import UPDATE_EVERY, Trainer
+from translate.training import trainer as trainer_module
+from translate.training.trainer import UPDATE_EVERY, Trainer
 from translate.validation import HeldOut
 from translate.watch import Watch
 

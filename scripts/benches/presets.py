@@ -24,7 +24,7 @@ from translate.metrics.prdc import prdc
 from translate.metrics.random_features import RandomFeatures
 from translate.networks.samplers import Sampler
 from translate.settings import resolve
-from translate.trainer import Trainer
+from translate.training.trainer import Trainer
 
 HELD = 1000
 LINE = "{:<10}{:>5}{:>8}{:>9}{:>12}{:>22}{:>12}{:>22}{:>11}{:>10}"

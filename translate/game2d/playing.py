@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from translate.data.batch import Batch
 from translate.errors import TrainingError
-from translate.execution import choose_device, configure_backends
 from translate.game2d.mixtures import Mixture
 from translate.game2d.settings import Chosen
 from translate.health import EARLY, HEALTHY, NOT_FINITE, Monitor, Verdict, sure
@@ -17,7 +16,8 @@ from translate.methods.dcgan import Dcgan
 from translate.metrics.diversity import diversity
 from translate.metrics.modes import Modes, modes
 from translate.metrics.prdc import prdc
-from translate.trainer import Trainer
+from translate.training.execution import choose_device, configure_backends
+from translate.training.trainer import Trainer
 
 SCORED = 2500
 """Samples that are scored, as in PacGAN's experiments."""

@@ -15,7 +15,6 @@ from translate.convert import Summary, Watch, convert
 from translate.convert.plan import Plan
 from translate.engines.unchanged import Unchanged
 from translate.errors import ConfigError
-from translate.execution import choose_device
 from translate.features import Features, find_features, weights
 from translate.loading import load
 from translate.stylize.kinds import Progress
@@ -24,6 +23,7 @@ from translate.stylize.paintings import Painting, check_counts, listed, make_sty
 from translate.stylize.restyling import Follow, Painter, Restyling
 from translate.stylize.stylizer import Stylizer
 from translate.stylize.watching import Frames
+from translate.training.execution import choose_device
 from translate.translator import IDENTITY
 
 Notice = Callable[[str], None]

@@ -13,17 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from translate import distributed, execution, schedule
-from translate.averages import Averages
+from translate import distributed, schedule
 from translate.checkpoint import to_cpu
 from translate.config import Role, TrainingSettings
 from translate.data.batch import Batch
 from translate.exchange import Exchange
-from translate.finite import FiniteCheck, refuse
-from translate.graphed import Graphs, Played
 from translate.methods import Method
 from translate.networks.blocks import Padded
-from translate.stepping import add, moved, parameters_of, plain_copy, seed_step, together
+from translate.training import execution
+from translate.training.averages import Averages
+from translate.training.finite import FiniteCheck, refuse
+from translate.training.graphed import Graphs, Played
+from translate.training.stepping import add, moved, parameters_of, plain_copy, seed_step, together
 
 UPDATE_EVERY = 11
 """Steps from one measurement of how far a player's weights move to the next: it costs a copy of them.
