@@ -1,14 +1,17 @@
 """How steps are executed: what is chosen, and that every way gives the numbers of the plain one."""
 
+import platform
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from test_methods import batch, make
-from test_trainer import CPU, same, trainer, weights
+from test_trainer import CPU, resident, same, trainer, weights
 from torch import nn
 
+from translate import machine
 from translate.config import TrainingSettings
 from translate.errors import ConfigError, TrainingError
 from translate.means import Means
@@ -259,3 +262,18 @@ def test_autocast_keeps_losses_and_statistics_in_fp32():
     assert seen == {torch.bfloat16}
     assert {value.dtype for value in losses.values()} == {torch.float32}
     assert all(parameter.dtype == torch.float32 for parameter in trained.method.parameters())
+
+
+def test_freed_memory_is_kept_and_given_back():
+    if platform.libc_ver()[0] != "glibc" or not Path("/proc/self/statm").exists():
+        pytest.skip("only glibc is told so, and memory is read from /proc")
+    machine.keep_freed_memory()
+    try:
+        for _ in range(2):
+            big = [torch.ones(2**22) for _ in range(8)]  # 128 MiB
+            before = resident()
+            del big
+        assert resident() > before - 2**26
+    finally:
+        machine.give_back_memory()
+    assert resident() < before - 2**26

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from translate import checkpoint, distributed, rounds, settings
+from translate import checkpoint, distributed, machine, rounds, settings
 from translate.checkpoint import About, Model
 from translate.config import near_miss
 from translate.data import ImageDataset, Labels, Layout, catalogue, detect, hold_out, loader, open_split, read_labels
@@ -134,6 +134,7 @@ def prepared(
             display.note(text)
         yield _prepared(chosen, folder, device, display)
     finally:
+        machine.give_back_memory()
         if began:
             distributed.stop()
 

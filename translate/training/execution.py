@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import nn
 
-from translate import distributed
+from translate import distributed, machine
 from translate.config import TrainingSettings
 from translate.errors import ConfigError, TrainingError
 from translate.methods import Method
@@ -164,12 +164,14 @@ def in_short(error: Exception) -> str:
 
 
 def configure_backends(settings: TrainingSettings, device: torch.device, one_size: bool = True) -> None:
-    """Set what torch keeps for the whole process: threads, TF32, the GPU in use, deterministic kernels.
+    """Set what holds for the whole process: threads, freed memory, TF32, the GPU in use, deterministic kernels.
 
     `one_size`: all batches are of one shape, so that it pays to try which kernels are the fastest for it.
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if device.type == "cpu":
+        machine.keep_freed_memory()
     torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = settings.tf32
     if device.type == "cuda":
