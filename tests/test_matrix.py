@@ -11,7 +11,7 @@ from translate.objectives import OBJECTIVES
 from translate.objectives.penalties import PENALTIES
 from translate.training.trainer import Trainer
 
-STEPS = {"dcgan": 20, "pix2pix": 20, "colorize": 6, "cycle": 4}
+STEPS = {"dcgan": 20, "pix2pix": 20, "colorize": 6, "cycle": 4, "distill": 6}
 """Fewer where a step takes longer; all passed with 20."""
 HELD_BACK = {"weight_clip": 0.01, "spectral_norm": True}
 """Constraints on D, beside the penalties."""
@@ -24,7 +24,7 @@ def test_it_trains_or_says_why_not(mode: str, objective: str, hold: str | None):
     values = {"objective": objective, "gradient_penalty": 0, "norm_d": "instance"}
     if hold:
         values[hold] = HELD_BACK.get(hold, 1.0)
-    if OBJECTIVES[objective].energy and mode in TRANSLATE:
+    if OBJECTIVES[objective].energy and mode in {*TRANSLATE, "distill"}:
         with pytest.raises(ConfigError, match="takes the energies of an auto-encoder"):
             make(mode, **values)
         return
